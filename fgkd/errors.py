@@ -1,0 +1,53 @@
+"""Errors meant for the person at the keyboard: one clear message, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something the user can mend: the text says what was expected, what was found and what to do."""
+
+
+class UserErrors(UserError):
+    """Several `UserError` texts reported together.
+
+    Args:
+        problems: one text each, at least one; repeats are dropped, order is kept.
+        title: one line above the list, for example ``benchmarks/x.yaml has 3 problems``.
+    """
+
+    def __init__(self, problems: Iterable[str], title: str = "") -> None:
+        self.problems = list(dict.fromkeys(problems))
+        assert self.problems, "UserErrors needs a problem to report"
+        self.title = title
+        lines = [title] if title else []
+        lines += [f"- {problem}" for problem in self.problems] if len(self.problems) > 1 or title else self.problems
+        super().__init__("\n".join(lines))
+
+
+class UnknownNameError(UserError, KeyError):
+    """A name that nothing answers to; the text offers the nearest names that exist."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of its argument
+        return str(self.args[0])
+
+
+def near_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The names in `known` that `name` may be a misspelling of, best first.
+
+    Example:
+        >>> near_names("th-kd", ["kd", "th_kd", "crd"])
+        ['th_kd', 'kd']
+    """
+    by_folded = {k.lower(): k for k in known}
+    return [by_folded[m] for m in get_close_matches(name.lower(), by_folded, n=most, cutoff=0.5)]
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error for a `name` that is not among `known`; `what` is the noun, for example ``method``."""
+    names = sorted(known)
+    near = near_names(name, names)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
+    return UnknownNameError(f"unknown {what} {name!r}; {hint}")

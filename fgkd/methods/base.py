@@ -1,0 +1,139 @@
+"""What a distillation method is: frozen parameters and declared needs that build an objective.
+
+A method sees tensors only. It never imports models, data or teachers; all it may know beforehand is its `Setting`, all it
+sees while training is the student's `Signals` and the `Lesson`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from fgkd.registry import Registry
+from fgkd.signals import Head, Lesson, Needs, Signals, SignalShapes
+
+LossTerms = Mapping[str, Tensor]  # weighted scalars; the learner sums them and logs them by name
+
+
+class Survey(Protocol):
+    """The teacher's signals over the whole training split, clean view, for methods that fit something beforehand."""
+
+    def passes(self, needs: Needs) -> Iterator[tuple[Signals, Tensor]]:
+        """Yield (teacher signals, targets) batch by batch, in the training split's order."""
+        ...
+
+    def fitted(self, key: str, fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """`fit()` once per (teacher, data, key), kept on disk as safetensors and read back afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that a method may know before training.
+
+    Attributes:
+        student: shapes of the student's signals, after `reshape_student` when an objective is built.
+        num_classes: K.
+        train_targets: (N,) int64, labels of the training split; `Batch.index` points into it.
+        teacher: shapes of the teacher's signals, None where there is no teacher.
+        teacher_head: the teacher's linear classifier, detached.
+        survey: see `Survey`; None where there is no teacher.
+    """
+
+    student: SignalShapes
+    num_classes: int
+    train_targets: Tensor
+    teacher: SignalShapes | None = None
+    teacher_head: Head | None = None
+    survey: Survey | None = None
+
+
+class Objective(nn.Module):
+    """(student Signals, Lesson) -> LossTerms. Parameters join the learner's optimiser, buffers its checkpoint."""
+
+    def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
+        """The weighted loss terms of one batch, by name; each a scalar."""
+        raise NotImplementedError
+
+    def readouts(self, student: Signals) -> Mapping[str, Tensor]:
+        """Further logits (B, K) worth an accuracy of their own at evaluation, by name (for example the teacher's head)."""
+        return {}
+
+    def diagnostics(self, student: Head | None = None) -> Mapping[str, float]:
+        """Numbers worth recording at the end of training, by name; `student` is the student's head then."""
+        return {}
+
+
+class Stateless(Objective):
+    """The objective of a method without parameters or memory."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
+        """The method's own terms."""
+        return self.method.terms(student, lesson)
+
+
+class Method(BaseModel):
+    """Frozen parameters of one method; see CONTRIBUTING.md for how to add one.
+
+    Subclasses declare `student_needs` and `teacher_needs` (class variables, or properties where they depend on a field),
+    and override `terms` (stateless) or `build` (parameters, memory).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    student_needs: ClassVar[Needs] = Needs(logits=True)
+    teacher_needs: ClassVar[Needs] = Needs()
+    deploys_more: ClassVar[bool] = False  # does reshape_student change what is deployed?
+
+    def problems(self, setting: Setting) -> list[str]:
+        """Why this method cannot work in `setting`, for the plan to report before training; empty when it can."""
+        return []
+
+    def build(self, setting: Setting) -> Objective:
+        """The objective for one learner, built inside that learner's random stream."""
+        return Stateless(self)
+
+    def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
+        """Loss terms of a stateless method."""
+        raise NotImplementedError(f"{type(self).__name__} must define terms() or build()")
+
+    def reshape_student(self, model: nn.Module, setting: Setting) -> nn.Module:
+        """The network to train and deploy; the identity unless the method adds layers that stay in the student."""
+        return model
+
+
+def cross_entropy(student: Signals, lesson: Lesson, *, label_smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of the student's logits (B, K) to the labels, mean over the batch."""
+    assert student.logits is not None
+    return F.cross_entropy(student.logits.float(), lesson.target, label_smoothing=label_smoothing)
+
+
+M = TypeVar("M", bound=type[Method])
+
+
+class MethodRegistry(Registry[type[Method]]):
+    """The registry of methods; `register` also writes the name and the paper into the class."""
+
+    def register(self, name: str, *, paper: str = "") -> Callable[[M], M]:  # type: ignore[override]
+        """Class decorator: ``@METHODS.register("kd", paper="arXiv:1503.02531")``."""
+
+        def enter(method: M) -> M:
+            method.name, method.paper = name, paper
+            self.add(name, method)
+            return method
+
+        return enter
+
+
+METHODS = MethodRegistry("method")

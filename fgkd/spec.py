@@ -1,0 +1,244 @@
+"""Everything that decides a run's result, as frozen values with a JSON form and an id.
+
+    RunSpec = Feed (what runs can share) + BackboneSpec (student) + MethodSpec + Recipe + seed
+
+Two runs with equal feeds can sit in one cohort. A `run_id` is a hash of the canonical JSON: equal specs, equal ids, on any
+machine. No torch here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Precision = Literal["no", "bf16", "fp16"]
+
+
+class Spec(BaseModel):
+    """A frozen value; unknown fields are refused; `digest` names its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def canonical(self) -> str:
+        """JSON with sorted keys: equal for equal values."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def digest(self, length: int = 12) -> str:
+        """The first `length` hex digits of SHA-256 of `canonical()`."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:length]
+
+
+class BackboneSpec(Spec):
+    """A timm network and where its weights come from.
+
+    A name with a tag (``resnet18.a1_in1k``) asks for timm's weights of that tag; a plain name starts from scratch;
+    ``weights: none`` forces scratch; any other `weights` is a .safetensors file, by path or by its name in the weights folder.
+    `size`, `mean`, `std`, `interpolation`, `crop_pct` override what timm says of the model; size defaults to the view's.
+    """
+
+    name: str = Field(min_length=1)
+    kwargs: dict[str, Any] = {}
+    weights: str | None = None
+    size: int | None = Field(None, ge=16, le=2048)
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spellings(cls, value: Any) -> Any:
+        """Accept a bare name, ``backbone:`` for ``name:``, and a single number for mean or std."""
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict):
+            value = dict(value)
+            if "backbone" in value and "name" not in value:
+                value["name"] = value.pop("backbone")
+            for key in ("mean", "std"):
+                if isinstance(value.get(key), int | float):
+                    value[key] = (value[key],) * 3
+        return value
+
+    @property
+    def source(self) -> Literal["scratch", "timm", "file"]:
+        """Where the weights come from."""
+        if self.weights is None:
+            return "timm" if "." in self.name.split("/")[-1] or ":" in self.name else "scratch"
+        return {"none": "scratch", "timm": "timm"}.get(self.weights, "file")  # type: ignore[return-value]
+
+
+class ViewSpec(Spec):
+    """How an image becomes the uint8 square that travels: augmentation for training, resize and centre crop for evaluation."""
+
+    size: int = Field(224, ge=16, le=1024)
+    augment: str = "standard"
+    crop_pct: float = Field(0.875, gt=0, le=1)
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+
+
+class DatasetSpec(Spec):
+    """A data set by its card's name, and one of the card's protocols."""
+
+    name: str = Field(min_length=1)
+    protocol: str = "default"
+    holdout: float = Field(0.15, ge=0.01, le=0.5, description="share of train carved out, stratified, for selection")
+    holdout_seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class Recipe(Spec):
+    """The learner's optimisation. `lr` is for the recipe's own batch size; nothing is rescaled silently."""
+
+    optimizer: str = "sgd"
+    lr: float = Field(0.05, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    milestones: tuple[float, ...] = ()  # epochs, for schedule: step
+    decay_rate: float = Field(0.1, gt=0, le=1)
+    warmup_epochs: float = Field(0.0, ge=0)
+    clip_grad: float | None = Field(None, gt=0)
+    ema: float | None = Field(None, gt=0, lt=1)
+    head_lr_scale: float = Field(1.0, gt=0, description="multiplies lr for the classifier, as in fine-tuning")
+
+
+class MethodPart(Spec):
+    """One registered method with all its parameters spelt out."""
+
+    name: str
+    params: dict[str, Any] = {}
+
+
+class MethodSpec(Spec):
+    """One method or a sum of several (``kd+crd``).
+
+    `label` is the name on the board. `weights` multiplies terms by name, on top of the methods' own weights.
+    """
+
+    label: str
+    parts: tuple[MethodPart, ...] = Field(min_length=1)
+    weights: dict[str, float] = {}
+
+
+class TeacherSpec(Spec):
+    """A teacher: a backbone fine-tuned inside the suite, or one whose weights are used as they are.
+
+    Attributes:
+        train: how it is fine-tuned; None means that its weights already classify this data set.
+        seed: of the fine-tuning.
+        gate: hold-out top-1 (in [0, 1]) that it must exceed before anyone learns from it; None: three times chance.
+        head_from: SH-KD: the student run whose head is copied into the teacher and frozen.
+        projector: SH-KD: what brings the teacher's width to that head's.
+    """
+
+    backbone: BackboneSpec
+    train: TeacherTraining | None = None
+    seed: int = Field(0, ge=0)
+    gate: float | None = Field(None, ge=0, lt=1)
+    head_from: RunSpec | None = None
+    projector: str = "linear"
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the board calls it."""
+        return self.label or self.backbone.name
+
+
+class TeacherTraining(Spec):
+    """The fine-tuning of a teacher."""
+
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(64, ge=2)
+    recipe: Recipe = Recipe(lr=0.01, weight_decay=1e-4)
+    augment: str | None = None  # the suite's own where None
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class Feed(Spec):
+    """All that the runs of a cohort share; runs with equal feeds get the same lessons."""
+
+    dataset: DatasetSpec
+    view: ViewSpec = ViewSpec()
+    teacher: TeacherSpec | None = None
+    batch_size: int = Field(128, ge=2)
+    epochs: int = Field(100, ge=1)
+    data_seed: int = Field(0, ge=0)
+    precision: Precision = "no"
+    bank: int | None = Field(None, ge=1, description="number of fixed views per image replayed from a bank")
+
+    def without_teacher(self) -> Feed:
+        """The feed of a run that asks nothing of a teacher; such a run may sit in any cohort that shares this."""
+        return self.model_copy(update={"teacher": None})
+
+
+class RunSpec(Spec):
+    """One learner's whole determination."""
+
+    feed: Feed
+    student: BackboneSpec
+    method: MethodSpec
+    recipe: Recipe = Recipe()
+    seed: int = Field(0, ge=0)
+    role: Literal["student", "teacher"] = "student"
+
+    @cached_property
+    def run_id(self) -> str:
+        """For example ``kd-3f2a9c51d0be``: the label (for people) and the digest (for identity)."""
+        kind = "teacher" if self.role == "teacher" else self.method.label
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in kind)[:40]
+        return f"{safe}-{self.digest()}"
+
+    @field_validator("feed")
+    @classmethod
+    def _bank_needs_teacher(cls, feed: Feed) -> Feed:
+        if feed.bank is not None and feed.teacher is None:
+            raise ValueError("bank: stores a teacher's outputs, but this run has no teacher")
+        return feed
+
+
+TeacherSpec.model_rebuild()
+RunSpec.model_rebuild()
+
+
+def _classification(label_smoothing: float) -> MethodPart:
+    if label_smoothing:
+        return MethodPart(name="label_smoothing", params={"smoothing": label_smoothing})
+    return MethodPart(name="scratch")
+
+
+def teacher_run(feed: Feed) -> RunSpec | None:
+    """The run that trains `feed`'s teacher; None where there is nothing to train.
+
+    It is an ordinary run: no teacher of its own, cross-entropy (smoothed where asked), the fine-tuning recipe, the same data and view.
+    """
+    teacher = feed.teacher
+    if teacher is None or teacher.train is None:
+        return None
+    training = teacher.train
+    view = feed.view.model_copy(update={"augment": training.augment or feed.view.augment})
+    return RunSpec(
+        feed=feed.model_copy(
+            update={
+                "teacher": None,
+                "bank": None,
+                "view": view,
+                "batch_size": training.batch_size,
+                "epochs": training.epochs,
+                "data_seed": 0,
+            }
+        ),
+        student=teacher.backbone,
+        method=MethodSpec(label="teacher", parts=(_classification(training.label_smoothing),)),
+        recipe=training.recipe,
+        seed=teacher.seed,
+        role="teacher",
+    )
