@@ -1,0 +1,36 @@
+"""What all tests share: the folder of real data beside the checkout, and one thread so that timing and bits are steady."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("FGKD_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def shared_path(name: str) -> Path:
+    """A path below the shared folder; skips the calling test where it is missing."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"needs {name} in a folder `shared` beside the checkout (or $FGKD_SHARED); not found")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images."""
+    return shared_path("data")
+
+
+@pytest.fixture(scope="session")
+def shared_weights() -> Path:
+    """The folder of real pretrained weights."""
+    return shared_path("weights")
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of losses computed with the authors' code."""
+    return shared_path("golden")
