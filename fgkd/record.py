@@ -1,0 +1,302 @@
+"""What a run leaves behind: one JSON file that says what was asked, what came out, at what cost and on which machine.
+
+    results/<suite>/records/<run_id>.json
+
+Shares (accuracies, agreement, calibration error) are fractions in [0, 1]; only boards speak of percentages. What was
+not measured, or is not a finite number, is null: never 0. No torch here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
+
+from fgkd.errors import UserError
+from fgkd.files import write_text
+from fgkd.spec import RunSpec
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "diverged", "failed", "oom"]
+MetricSet = Literal["test_last", "test_best", "holdout_last", "holdout_best"]
+
+FRACTIONS = ("top1", "top5", "ece", "agreement", "recall_at_1", "map_at_r", "tar_at_far_1e-3")
+_RECORD_NAME = re.compile(r"[A-Za-z0-9_-]+-[0-9a-f]{12}\.json")
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[int | float | None, BeforeValidator(_finite)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataFacts(_Part):
+    """The data that was read: `counts` maps a split's name to its number of images."""
+
+    name: str
+    protocol: str
+    revision: str | None = None
+    classes: int = Field(ge=1)
+    counts: dict[str, int] = {}
+
+
+class TeacherFacts(_Part):
+    """The teacher that was learnt from; `run_id` is of the run that trained it, None for weights used as they are.
+
+    `notes` are what a reader of the board has to know of it, for example that its pre-training saw test images.
+    """
+
+    name: str
+    run_id: str | None = None
+    weights_hash: str | None = None
+    holdout_top1: Number = Field(None, ge=0, le=1)
+    test_top1: Number = Field(None, ge=0, le=1)
+    notes: tuple[str, ...] = ()
+
+
+class StudentFacts(_Part):
+    """The network as it is deployed.
+
+    Attributes:
+        param_count: parameters, plain count.
+        macs: multiply-accumulates of one image at `img_size`.
+        deployed_extra: whether the method added layers that stay in the student.
+    """
+
+    img_size: int = Field(ge=1)
+    param_count: int = Field(ge=0)
+    macs: int | None = Field(None, ge=0)
+    crop_pct: float | None = Field(None, gt=0)
+    interpolation: str | None = None
+    weights_hash: str | None = None
+    deployed_extra: bool = False
+
+
+class Costs(_Part):
+    """What the run costs alone: `train_seconds` are its own, `shared_seconds` loading and teacher together."""
+
+    train_seconds: Number = Field(None, ge=0)
+    shared_seconds: Number = Field(None, ge=0)
+    load_seconds: Number = Field(None, ge=0)
+    teacher_seconds: Number = Field(None, ge=0)
+    eval_seconds: Number = Field(None, ge=0)
+    images_seen: int | None = Field(None, ge=0)
+    images_per_second: Number = Field(None, ge=0)
+
+
+class CohortFacts(_Part):
+    """Who else took the same lessons: nothing that changes a result, only what the run's share of the cost was."""
+
+    size: int = Field(1, ge=1)
+    id: str | None = None
+
+
+class Environment(_Part):
+    """Where the numbers were made: versions, device, code; `started` and `finished` are ISO 8601 in UTC.
+
+    `code_commit` ends in ``-dirty`` where the working tree differed from the commit.
+    """
+
+    device: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    timm: str | None = None
+    accelerate: str | None = None
+    albumentations: str | None = None
+    fgkd: str | None = None
+    precision: str | None = None
+    num_processes: int = Field(1, ge=1)
+    code_commit: str | None = None
+    started: str | None = None
+    finished: str | None = None
+
+
+class RunRecord(_Part):
+    """One run, whether it ended well or not.
+
+    Attributes:
+        metrics: which set -> name -> value; names are ``top1``, ``top5``, ``nll``, ``ece``, ``agreement``,
+            ``recall_at_1``, ``map_at_r``, ``tar_at_far_1e-3`` and readouts such as ``top1/teacher_head``.
+        best_epoch: the epoch of the highest hold-out top-1, whose weights `*_best` speak of.
+        curve: one flat mapping per epoch: epoch, lr, train terms by name, hold-out metrics.
+        predictions: the last weights' classes on the test split, in its order; see `pack_predictions`.
+        reason: why `status` is not ``ok``.
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str = Field(min_length=1)
+    spec: RunSpec
+    suite: str = Field(min_length=1)
+    suite_version: int | str
+    status: Status
+    reason: str | None = None
+    data: DataFacts | None = None
+    teacher: TeacherFacts | None = None
+    student: StudentFacts | None = None
+    metrics: dict[MetricSet, dict[str, Number]] = {}
+    best_epoch: int | None = None
+    epochs_done: int = Field(0, ge=0)
+    curve: list[dict[str, Number]] = []
+    costs: Costs = Costs()
+    cohort: CohortFacts = CohortFacts()
+    environment: Environment = Environment()
+    diagnostics: dict[str, Number | str] = {}
+    predictions: str | None = None
+
+    @field_validator("metrics")
+    @classmethod
+    def _fractions(cls, metrics: dict[str, dict[str, float | None]]) -> dict[str, dict[str, float | None]]:
+        for kind, values in metrics.items():
+            for name in FRACTIONS:
+                if (value := values.get(name)) is not None and not -1e-6 <= value <= 1 + 1e-6:
+                    raise ValueError(f"{kind}.{name}: expected a fraction in [0, 1], got {value}")
+        return metrics
+
+    def metric(self, name: str, kind: MetricSet = "test_last") -> float | None:
+        """One metric, None where it was not measured."""
+        return self.metrics.get(kind, {}).get(name)
+
+    def to_json(self) -> str:
+        """Indented, keys sorted, one epoch of the curve per line, floats that read back to the same bits."""
+        fields = self.model_dump(mode="json")
+        blocks = [f'  "{name}": {_json_block(name, fields[name])}' for name in sorted(fields)]
+        return "{\n" + ",\n".join(blocks) + "\n}\n"
+
+
+def _json_block(name: str, value: Any) -> str:
+    if name == "curve" and value:
+        rows = [f"    {json.dumps(row, sort_keys=True, allow_nan=False)}" for row in value]
+        return "[\n" + ",\n".join(rows) + "\n  ]"
+    return json.dumps(value, sort_keys=True, indent=2, allow_nan=False).replace("\n", "\n  ")
+
+
+def record_schema() -> dict[str, Any]:
+    """The JSON Schema of a record file."""
+    return RunRecord.model_json_schema()
+
+
+def pack_predictions(classes: np.ndarray) -> str:
+    """Class indices (N,), each in 0 .. 32767, as base64 of zlib of little-endian int16.
+
+    Example:
+        >>> unpack_predictions(pack_predictions(np.array([3, 0, 250]))).tolist()
+        [3, 0, 250]
+    """
+    if classes.ndim != 1 or (classes.size and not (classes.min() >= 0 and classes.max() < 2**15)):
+        raise ValueError(f"predictions: expected class indices (N,) in 0 .. 32767, got shape {classes.shape}")
+    return base64.b64encode(zlib.compress(classes.astype("<i2").tobytes(), 9)).decode("ascii")
+
+
+def unpack_predictions(packed: str) -> np.ndarray:
+    """The (N,) int64 array that `pack_predictions` was given; ValueError for any other text."""
+    try:
+        return np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), dtype="<i2").astype(np.int64)
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(f"predictions: expected base64 of zlib of int16, {error}") from None
+
+
+def records_folder(results: Path, suite: str) -> Path:
+    """Where the records of a suite lie."""
+    return results / suite / "records"
+
+
+def record_path(folder: Path, run_id: str) -> Path:
+    """The file of one run in a folder of records."""
+    return folder / f"{run_id}.json"
+
+
+def write_record(record: RunRecord, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write the record into `folder`, whole or not at all.
+
+    Raises:
+        UserError: the run is recorded already and `overwrite` is false.
+    """
+    assert record.run_id == record.spec.run_id, f"record {record.run_id} holds the spec of {record.spec.run_id}"
+    path = record_path(folder, record.run_id)
+    try:
+        write_text(path, record.to_json(), overwrite=overwrite)
+    except FileExistsError:
+        raise UserError(
+            f"{path} exists: a recorded run is not overwritten; remove the file to run it again, or pass overwrite"
+        ) from None
+    return path
+
+
+def recorded_ids(folder: Path) -> set[str]:
+    """Ids of the runs that have a record, from file names alone; a file cut short does not count."""
+    return {path.stem for path in folder.glob("*.json") if _RECORD_NAME.fullmatch(path.name) and _looks_whole(path)}
+
+
+def _looks_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 4))
+        return file.read().rstrip().endswith(b"}")
+
+
+def read_records(folder: Path) -> tuple[list[RunRecord], list[str]]:
+    """All records of `folder` in the order of their ids, and one line for each file that is not a record."""
+    records, problems = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            records.append(read_record(path))
+        except UserError as error:
+            problems.append(str(error))
+    return records, problems
+
+
+def read_record(path: Path) -> RunRecord:
+    """One record, brought to the present schema.
+
+    Raises:
+        UserError: the file is not a record; the text begins with the file's name.
+    """
+    try:
+        record = RunRecord.model_validate(migrate(from_json(path.read_bytes())))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path.name}: {where}: {first['msg']} ({error.error_count()} problems in all)") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path.name}: expected a record, {error}") from None
+    if record.run_id != path.stem:
+        raise UserError(f"{path.name}: holds run {record.run_id}; a record is named after its run")
+    return record
+
+
+Fields = Mapping[str, Any]
+MIGRATIONS: dict[int, Callable[[Fields], Fields]] = {}  # schema version -> what makes the next version of its fields
+
+
+def migrate(fields: Any) -> Fields:
+    """Bring a record's fields from the version that they were written in to `SCHEMA_VERSION`.
+
+    Raises:
+        ValueError: not a mapping, no version, or a version that this code does not know.
+    """
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if not isinstance(version, int):
+        raise ValueError("found no schema_version")
+    while version < SCHEMA_VERSION:
+        if version not in MIGRATIONS:
+            raise ValueError(f"found schema_version {version}, which nothing migrates")
+        fields, version = {**MIGRATIONS[version](fields), "schema_version": version + 1}, version + 1
+    if version > SCHEMA_VERSION:
+        raise ValueError(f"found schema_version {version}, newer than {SCHEMA_VERSION}: update fgkd to read it")
+    return fields
