@@ -27,6 +27,9 @@ class Spec(BaseModel):
         """JSON with sorted keys: equal for equal values."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
+    def __hash__(self) -> int:  # by content: some fields are dicts, which have no hash of their own
+        return hash(self.canonical())
+
     def digest(self, length: int = 12) -> str:
         """The first `length` hex digits of SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:length]
@@ -100,6 +103,7 @@ class Recipe(Spec):
     optimizer: str = "sgd"
     lr: float = Field(0.05, gt=0)
     weight_decay: float = Field(5e-4, ge=0)
+    decay_all: bool = Field(False, description="decay biases and norms too, as the CIFAR recipes of the field do")
     momentum: float = Field(0.9, ge=0, lt=1)
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     milestones: tuple[float, ...] = ()  # epochs, for schedule: step
@@ -189,6 +193,7 @@ class RunSpec(Spec):
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0)
     role: Literal["student", "teacher"] = "student"
+    head_from: RunSpec | None = Field(None, description="SH-KD teachers: the run whose head is taken and frozen")
 
     @cached_property
     def run_id(self) -> str:
@@ -241,4 +246,5 @@ def teacher_run(feed: Feed) -> RunSpec | None:
         recipe=training.recipe,
         seed=teacher.seed,
         role="teacher",
+        head_from=teacher.head_from,
     )

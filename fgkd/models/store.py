@@ -1,0 +1,50 @@
+"""Trained weights on disk, by run id: what a teacher, a frozen head or an export is read from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+
+class WeightStore:
+    """A folder of ``<run_id>/model.safetensors`` with ``manifest.json`` beside it, written last.
+
+    A folder without a manifest is a broken write and counts as absent.
+
+    Args:
+        folder: created when first written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def has(self, run_id: str) -> bool:
+        """Whether whole weights of this run are here."""
+        return (self.folder / run_id / "manifest.json").exists()
+
+    def facts(self, run_id: str) -> dict[str, Any]:
+        """What was written beside the weights."""
+        return json.loads((self.folder / run_id / "manifest.json").read_text(encoding="utf-8"))
+
+    def state(self, run_id: str) -> dict[str, Tensor]:
+        """The state dict, on the CPU."""
+        return load_file(self.folder / run_id / "model.safetensors")
+
+    def save(self, run_id: str, network: nn.Module, facts: Mapping[str, Any]) -> None:
+        """Write the network's state dict and the facts; each file beside its place and renamed, the manifest last."""
+        place = self.folder / run_id
+        place.mkdir(parents=True, exist_ok=True)
+        # clones: safetensors refuses tensors that share memory, and tied weights do
+        state = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in network.state_dict().items()}
+        weights, manifest = (place / f".{name}.{os.getpid()}" for name in ("model", "manifest"))
+        save_file(state, weights)
+        os.replace(weights, place / "model.safetensors")
+        manifest.write_text(json.dumps(dict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(manifest, place / "manifest.json")

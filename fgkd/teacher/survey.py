@@ -1,0 +1,54 @@
+"""The teacher's signals over the whole training split, for methods that fit something before training."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from fgkd.models.eyes import Eyes
+from fgkd.signals import Batch, Needs, Signals
+from fgkd.teacher.live import Teacher
+
+
+class TeacherSurvey:
+    """Clean-view passes over the training split, and what methods fitted from them, kept on disk.
+
+    Args:
+        teacher: who is asked.
+        batches: the training split in order, evaluation view.
+        folder: where fitted tensors are kept, one safetensors file per fingerprint.
+        data: the fingerprint of what `batches` shows (revision, split, view).
+        device: where the signals are wanted.
+    """
+
+    def __init__(
+        self, teacher: Teacher, batches: Sequence[Batch], *, folder: Path, data: str, device: torch.device
+    ) -> None:
+        self.teacher, self.batches, self.folder, self.data, self.device = teacher, batches, folder, data, device
+
+    def passes(self, needs: Needs) -> Iterator[tuple[Signals, Tensor]]:
+        """(teacher signals, targets) batch by batch."""
+        for batch in self.batches:
+            yield self.teacher.signals(Eyes(batch.image.to(self.device)), needs), batch.target.to(self.device)
+
+    def fitted(self, key: str, fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """`fit()` once per (teacher weights, data, key), by whichever process comes first; read back afterwards."""
+        name = hashlib.sha256("\n".join((key, self.data, self.teacher.credentials.weights_hash)).encode()).hexdigest()[:16]
+        path = self.folder / f"{name}.safetensors"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                beside = path.with_name(f".{name}.{os.getpid()}")
+                with torch.random.fork_rng():  # whether it was fitted or read back must not move the caller's stream
+                    torch.manual_seed(0)
+                    fitted = {k: v.detach().cpu().contiguous() for k, v in fit().items()}
+                save_file(fitted, beside, {"key": key})
+                os.replace(beside, path)
+        return {k: v.to(self.device) for k, v in load_file(path).items()}

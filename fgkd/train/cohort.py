@@ -1,0 +1,230 @@
+"""The only training loop: one data pass and one teacher forward per batch, for all learners of a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fgkd.metrics import summarise
+from fgkd.models.eyes import Eyes
+from fgkd.signals import Batch, Lesson, Needs, Progress, Signals
+from fgkd.spec import Feed
+from fgkd.teacher.live import Teacher
+from fgkd.train.clock import Clock
+from fgkd.train.engine import Engine
+from fgkd.train.evaluate import Examinee, Outputs, evaluate
+from fgkd.train.learner import Learner
+
+CHECK_EVERY = 50  # steps between looks at the learners' not-finite flags, the only thing the host waits for
+
+
+class Lessons(Protocol):
+    """What the loop needs of a training loader."""
+
+    steps_per_epoch: int
+
+    def epoch(self, epoch: int, start: int = 0) -> object:
+        """Batches of one epoch, from batch `start` on."""
+
+
+class Watch(Protocol):
+    """Someone who looks on: a progress bar, a log, a tracker."""
+
+    def batch(self, cohort: Cohort, epoch: int, images: int) -> None:
+        """A lesson is done."""
+
+    def epoch(self, cohort: Cohort, epoch: int) -> None:
+        """An epoch and its hold-out pass are done; every learner's curve has a new point."""
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The three ways into a data set."""
+
+    train: Lessons
+    holdout: Sequence[Batch]
+    test: Sequence[Batch]
+
+
+@dataclass
+class Result:
+    """What a cohort found out about one of its learners.
+
+    `metrics` maps test_last, test_best, holdout_last, holdout_best to figures by name, fractions in [0, 1].
+    """
+
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    predictions: Tensor | None = None  # (N,) int64, test, last weights
+
+
+class Cohort:
+    """Learners that share their lessons.
+
+    Args:
+        feed: what they share.
+        learners: at least one.
+        teacher: None where nobody asks for one.
+        loaders: of the feed's data.
+        engine: devices, precision, processes.
+        watch: looks on.
+        teacher_needs: the union of what the learners ask of the teacher.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        learners: Sequence[Learner],
+        teacher: Teacher | None,
+        loaders: Loaders,
+        engine: Engine,
+        watch: Watch | None = None,
+        teacher_needs: Needs = Needs(),
+    ) -> None:
+        self.feed, self.learners, self.teacher, self.loaders = feed, list(learners), teacher, loaders
+        self.engine, self.watch, self.teacher_needs = engine, watch, teacher_needs
+        self.clock = Clock(engine.device)
+        self.images = 0
+        self.results: dict[str, Result] = {learner.run_id: Result() for learner in learners}
+        self._references: dict[str, Outputs] = {}  # the teacher's answers by split, asked for once
+
+    @property
+    def active(self) -> list[Learner]:
+        """The learners that still learn."""
+        return [learner for learner in self.learners if learner.active]
+
+    def run(self) -> dict[str, Result]:
+        """Train to the end, then read the test split once; a result per run id."""
+        for epoch in range(self.feed.epochs):
+            if not self.active:
+                break
+            self.train_epoch(epoch)
+            self.end_epoch(epoch)
+        self.examine()
+        return self.results
+
+    # training
+
+    def train_epoch(self, epoch: int) -> None:
+        """All lessons of one epoch."""
+        steps = self.loaders.train.steps_per_epoch
+        batches = iter(self.loaders.train.epoch(epoch))  # type: ignore[call-overload]
+        for step in range(epoch * steps, (epoch + 1) * steps):
+            with self.clock.span("load", host=True):
+                batch = next(batches)
+            self.teach(batch, Progress(step, steps, self.feed.epochs))
+            if (step + 1) % CHECK_EVERY == 0:
+                self.check()
+            if not self.active:
+                return
+
+    def teach(self, batch: Batch, progress: Progress) -> None:
+        """One lesson for every active learner."""
+        eyes, lesson = self.lesson(batch, progress)
+        for learner in self.active:
+            with self.clock.span(learner.run_id):
+                self.attempt(learner, lambda: learner.step(eyes, lesson))  # noqa: B023  called at once
+        rows = batch.global_size or len(batch.target)
+        self.images += rows
+        if self.watch is not None:
+            self.watch.batch(self, progress.step // progress.steps_per_epoch, rows)
+
+    def lesson(self, batch: Batch, progress: Progress) -> tuple[Eyes, Lesson]:
+        """The batch on the device, as eyes for every way of seeing it, and with the teacher's word on it."""
+        with self.clock.span("load"):
+            batch = self.engine.to_device(batch)
+            eyes = Eyes(batch.image)
+        signals = Signals()
+        if self.teacher is not None and self.teacher_needs:
+            with self.clock.span("teacher"):
+                signals = self.teacher.signals(eyes, self.teacher_needs)
+        return eyes, Lesson(batch, signals, progress)
+
+    def attempt(self, learner: Learner, action: Callable[[], None]) -> None:
+        """Run `action`; if it raises, the learner stops with the reason and its neighbours go on.
+
+        With several processes an exception on one of them would leave the others waiting in a collective, so there it is
+        raised, and the launcher ends the job.
+        """
+        try:
+            action()
+        except torch.OutOfMemoryError as error:
+            self.give_up(learner, "oom", error)
+        except Exception as error:
+            self.give_up(learner, "failed", error)
+
+    def give_up(self, learner: Learner, status: str, error: Exception) -> None:
+        """Stop a learner because of `error`."""
+        if self.engine.world > 1:
+            raise error
+        learner.stop(status, f"{type(error).__name__}: {error}")
+
+    def check(self) -> None:
+        """Look for losses that are not finite. The flags agree on all processes, or ranks would wait for each other."""
+        for learner in self.active:
+            learner.check(self.engine.agree)
+
+    # evaluation
+
+    def end_epoch(self, epoch: int) -> None:
+        """Hold-out figures for every learner from one shared pass, and their curves' next points."""
+        self.check()
+        learners = self.active
+        with self.clock.span("evaluate"):
+            outputs, targets = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
+        for learner, answer in zip(learners, outputs, strict=True):
+            learner.end_epoch(epoch, _accuracies(answer, targets))
+        if self.watch is not None:
+            self.watch.epoch(self, epoch)
+
+    def answers(self, batches: Sequence[Batch], examinees: Sequence[Examinee], embeddings: bool = False) -> tuple[list[Outputs], Tensor]:
+        """`evaluate` with this cohort's engine."""
+        engine = self.engine
+        engine.average_statistics([e.network for e in examinees])
+        return evaluate(
+            batches, examinees, device=engine.device, autocast=engine.autocast, gather=engine.gather, embeddings=embeddings
+        )
+
+    def examine(self) -> None:
+        """Last and best weights of every learner on hold-out and test; the only reading of the test split."""
+        learners = self.active
+        with self.clock.span("evaluate"):
+            self._examine("last", learners, {learner.run_id: learner.examinee() for learner in learners})
+            late = [x for x in learners if x.best.epoch == len(x.curve) - 1]
+            early = [x for x in learners if x not in late]
+            for learner in late:
+                metrics = self.results[learner.run_id].metrics
+                metrics |= {f"{split}_best": metrics[f"{split}_last"] for split in ("test", "holdout")}
+            if early:
+                self._examine("best", early, {x.run_id: x.examinee(x.best_network()) for x in early})
+
+    def _examine(self, which: str, learners: Sequence[Learner], examinees: Mapping[str, Examinee]) -> None:
+        for split, batches in (("holdout", self.loaders.holdout), ("test", self.loaders.test)):
+            asked = [] if self.teacher is None or split in self._references else [self.teacher]
+            everyone = [*(Examinee(t.network, t.sight) for t in asked), *examinees.values()]
+            outputs, targets = self.answers(batches, everyone, embeddings=split == "test")
+            if asked:
+                self._references[split] = outputs.pop(0)
+            reference = self._references.get(split)
+            for learner, answer in zip(learners, outputs, strict=True):
+                result = self.results[learner.run_id]
+                result.metrics[f"{split}_{which}"] = _figures(answer, targets, reference)
+                if split == "test" and which == "last":
+                    result.predictions = answer.logits.argmax(1)
+
+
+def _accuracies(outputs: Outputs, targets: Tensor) -> dict[str, float]:
+    """Top-1 of the logits and of every readout, in [0, 1]."""
+    top1 = lambda logits: float((logits.argmax(1) == targets).double().mean())
+    return {"top1": top1(outputs.logits)} | {f"top1/{name}": top1(v) for name, v in outputs.readouts.items()}
+
+
+def _figures(outputs: Outputs, targets: Tensor, teacher: Outputs | None) -> dict[str, float]:
+    """Every metric of one network on one split."""
+    figures = summarise(
+        outputs.logits, targets, teacher_logits=None if teacher is None else teacher.logits, pooled=outputs.pooled
+    )
+    return {**figures, **_accuracies(outputs, targets)}

@@ -1,0 +1,107 @@
+"""Devices, precision and processes: the one adapter around accelerate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from timm.layers import convert_sync_batchnorm
+from timm.utils import distribute_bn
+from torch import Tensor, nn
+
+from fgkd.signals import Batch
+from fgkd.spec import Precision
+
+
+class Engine:
+    """What the loop asks of the machine.
+
+    accelerate provides launch, device, autocast and DDP wrapping. Its gradient scaler, gradient accumulation and scheduler
+    wrappers hold one state for all models of a process, so every learner keeps its own instead.
+
+    With several processes, batch norm is synchronised on CUDA devices; on the CPU torch has no synchronised batch norm, so
+    the running statistics are averaged before every evaluation and results of such networks depend on the process count.
+
+    Args:
+        precision: ``no``, ``bf16`` or ``fp16`` (CUDA only).
+    """
+
+    def __init__(self, precision: Precision = "no") -> None:
+        # Two-stage methods and methods that drop a head leave parameters without a gradient in some steps; buffers need no
+        # broadcast: batch norm is synchronised or averaged, and memories are updated alike on every process.
+        ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+        self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
+        self.precision = precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.accelerator.device
+
+    @property
+    def world(self) -> int:
+        """Number of processes."""
+        return self.accelerator.num_processes
+
+    @property
+    def rank(self) -> int:
+        """This process's number."""
+        return self.accelerator.process_index
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes and prints."""
+        return self.accelerator.is_main_process
+
+    @property
+    def fp16(self) -> bool:
+        """Whether gradients need scaling."""
+        return self.precision == "fp16" and self.device.type == "cuda"
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision's autocast."""
+        return self.accelerator.autocast()
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """Place, wrap in autocast and, with several processes, in DDP."""
+        if self.world > 1 and self.device.type == "cuda":
+            module = convert_sync_batchnorm(module)
+        return self.accelerator.prepare_model(module)
+
+    def to_device(self, batch: Batch) -> Batch:
+        """The batch's tensors on the device, copied without waiting where memory is pinned."""
+        move = lambda x: x.to(self.device, non_blocking=True)
+        return replace(batch, image=move(batch.image), target=move(batch.target), index=move(batch.index))
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """(n, ...) of each process, n may differ -> (N, ...) in rank order on every process."""
+        if self.world == 1:
+            return rows
+        sizes = self.accelerator.gather(torch.tensor([len(rows)], device=rows.device))
+        padded = self.accelerator.gather(self.accelerator.pad_across_processes(rows, dim=0))
+        parts = padded.split(int(sizes.max()))
+        return torch.cat([part[:size] for part, size in zip(parts, sizes.tolist(), strict=True)])
+
+    def agree(self, value: Tensor) -> Tensor:
+        """The largest `value` of all processes."""
+        if self.world == 1:
+            return value
+        return self.accelerator.gather(value.reshape(1)).max()
+
+    def average_statistics(self, networks: Sequence[nn.Module]) -> None:
+        """Make the running batch-norm statistics of all processes equal."""
+        if self.world > 1 and self.device.type != "cuda":
+            for network in networks:
+                distribute_bn(network, self.world, reduce=True)
+
+    def wait(self) -> None:
+        """Let all processes arrive here."""
+        self.accelerator.wait_for_everyone()
+
+    def release(self) -> None:
+        """Forget the prepared modules, between cohorts."""
+        self.accelerator.free_memory()

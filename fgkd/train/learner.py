@@ -1,0 +1,197 @@
+"""One learner: a student, its objective, its optimiser, its stream. It knows nothing of its neighbours.
+
+Independence is the point: a learner's weights after N steps are a function of its RunSpec and of the lessons alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from fgkd.methods.base import LossTerms, Objective
+from fgkd.models.eyes import Eyes, Sight
+from fgkd.signals import Lesson, Needs, Signals
+from fgkd.spec import RunSpec
+from fgkd.train.evaluate import Examinee
+from fgkd.train.optim import make_optimizer, make_schedule
+from fgkd.train.rng import RandomStream
+
+
+class Pupil(nn.Module):
+    """Student and objective as one module, so that DDP sees every parameter and every gradient once."""
+
+    def __init__(self, network: nn.Module, objective: Objective, needs: Needs) -> None:
+        super().__init__()
+        self.network, self.objective, self.needs = network, objective, needs
+
+    def forward(self, image: Tensor, lesson: Lesson) -> LossTerms:
+        """Loss terms of one batch; logits and embeddings reach the objective in float32."""
+        return self.objective(_in_float32(self.network(image, self.needs)), lesson)
+
+
+def _in_float32(signals: Signals) -> Signals:
+    as_float = lambda x: None if x is None else x.float()
+    return replace(signals, logits=as_float(signals.logits), pooled=as_float(signals.pooled))
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What a learner is made of.
+
+    Attributes:
+        network: the student as it will be deployed, on the device.
+        objective: what teaches it.
+        needs: what is asked of the network in training.
+        sight: how its input looks.
+    """
+
+    network: nn.Module
+    objective: Objective
+    needs: Needs
+    sight: Sight
+
+
+@dataclass
+class Best:
+    """The best epoch by hold-out top-1 and a copy of the weights it had; the earliest wins a tie."""
+
+    epoch: int = -1
+    top1: float = -1.0
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, epoch: int, top1: float, network: nn.Module) -> None:
+        """Keep a copy (on the CPU) if this epoch is better than all before."""
+        if top1 > self.top1:
+            self.epoch, self.top1 = epoch, top1
+            self.state = {k: v.detach().to("cpu", copy=True) for k, v in network.state_dict().items()}
+
+
+class Learner:
+    """Everything that belongs to one run while it trains.
+
+    Args:
+        spec: the run.
+        build: called inside the learner's stream; returns its `Belongings`.
+        prepare: wraps the pupil for the devices at hand (accelerate's `prepare_model`).
+        device: where tensors live.
+        epochs, steps_per_epoch: the length of the training.
+        fp16: whether gradients need scaling; the learner keeps a scaler of its own.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        build: Callable[[], Belongings],
+        *,
+        prepare: Callable[[nn.Module], nn.Module],
+        device: torch.device,
+        epochs: int,
+        steps_per_epoch: int,
+        fp16: bool = False,
+    ) -> None:
+        self.spec, self.device = spec, device
+        self.stream = RandomStream(spec.seed, device)
+        with self.stream:
+            self.belongings = build()
+        network, objective = self.belongings.network, self.belongings.objective
+        self.network, self.objective = network, objective
+        self.pupil = prepare(Pupil(network, objective, self.belongings.needs))
+        self.pupil.train()
+        self.optimizer = make_optimizer(network, objective, spec.recipe)
+        self.schedule = make_schedule(self.optimizer, spec.recipe, epochs=epochs, steps_per_epoch=steps_per_epoch)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=fp16)
+        self.ema = ModelEmaV3(network, decay=spec.recipe.ema) if spec.recipe.ema else None
+        self.status, self.reason = "ok", ""
+        self.best = Best()
+        self.curve: list[dict[str, Any]] = []
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.spec.run_id
+
+    @property
+    def active(self) -> bool:
+        """Whether it still learns."""
+        return self.status == "ok"
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network whose accuracy counts: the average where the recipe keeps one."""
+        return self.ema.module if self.ema is not None else self.network
+
+    def examinee(self, network: nn.Module | None = None) -> Examinee:
+        """Its evaluated network (or another one in its place) as the evaluation takes it."""
+        reads = type(self.objective).readouts is not Objective.readouts
+        needs = Needs(logits=True) | (self.belongings.needs if reads else Needs())
+        return Examinee(network or self.evaluated, self.belongings.sight, needs, self.objective if reads else None)
+
+    def step(self, eyes: Eyes, lesson: Lesson) -> None:
+        """Learn from one lesson. Nothing here waits for the device."""
+        with self.stream:
+            image = eyes.seen_by(self.belongings.sight)
+            terms = self.pupil(image, replace(lesson, batch=replace(lesson.batch, image=image)))
+            loss = torch.stack([*terms.values()]).sum()
+            self.schedule.step_update(lesson.progress.step)
+            self.scaler.scale(loss).backward()
+            if self.spec.recipe.clip_grad:
+                self.scaler.unscale_(self.optimizer)
+                trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+                torch.nn.utils.clip_grad_norm_(trained, self.spec.recipe.clip_grad)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.ema is not None:
+                self.ema.update(self.network, step=lesson.progress.step)
+        self._note(terms, loss, lesson.progress.step)
+
+    def _note(self, terms: Mapping[str, Tensor], loss: Tensor, step: int) -> None:
+        """Add to the running sums and remember the first step whose loss was not finite, all on the device."""
+        self._steps += 1
+        for name, value in {**terms, "loss": loss}.items():
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        bad = ~torch.isfinite(loss.detach()) & (self._first_bad < 0)
+        self._first_bad = torch.where(bad, step, self._first_bad)
+
+    def check(self, agree: Callable[[Tensor], Tensor] = lambda flag: flag) -> None:
+        """Mark the learner `diverged` if a loss was not finite; reads one number from the device.
+
+        Args:
+            agree: the largest value over processes, so that all of them stop this learner or none.
+        """
+        first_bad = int(agree(self._first_bad))
+        if self.active and first_bad >= 0:
+            self.stop("diverged", f"the loss was not finite at step {first_bad}")
+
+    def stop(self, status: str, reason: str) -> None:
+        """Take no further lessons, and give back the memory."""
+        self.status, self.reason = status, reason
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.state.clear()
+
+    def end_epoch(self, epoch: int, holdout: Mapping[str, float] | None) -> dict[str, Any]:
+        """Close the epoch: its mean training terms, learning rate and hold-out figures join the curve."""
+        means = {name: float(total) / self._steps for name, total in self._sums.items()} if self._steps else {}
+        self._sums, self._steps = {}, 0
+        point: dict[str, Any] = {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], **means}
+        if holdout is not None:
+            point |= {f"holdout_{name}": value for name, value in holdout.items()}
+            self.best.offer(epoch, holdout["top1"], self.evaluated)
+        self.curve.append(point)
+        return point
+
+    def best_network(self) -> nn.Module:
+        """A copy of the evaluated network with the weights of the best epoch."""
+        network = copy.deepcopy(self.evaluated)
+        network.load_state_dict(self.best.state)
+        return network
