@@ -105,6 +105,7 @@ class SignalShapes:
         stages: stage -> (C, H, W).
         pooled_is_mean: whether pooled == final.mean((2, 3)) exactly, so that the linear head may read any cell of it.
         tokens: whether the network is a token network (ViT-like), whose maps are folded tokens.
+        final_classifies: whether the logits follow from the final map alone (no class token, no second branch).
     """
 
     num_classes: int
@@ -113,6 +114,7 @@ class SignalShapes:
     stages: Mapping[int, tuple[int, int, int]]
     pooled_is_mean: bool = False
     tokens: bool = False
+    final_classifies: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ class WeightStore:
         place = self.folder / run_id
         place.mkdir(parents=True, exist_ok=True)
         # clones: safetensors refuses tensors that share memory, and tied weights do
-        state = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in network.state_dict().items()}
+        state = {
+            k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in network.state_dict().items()
+        }
         weights, manifest = (place / f".{name}.{os.getpid()}" for name in ("model", "manifest"))
         save_file(state, weights)
         os.replace(weights, place / "model.safetensors")

@@ -1,0 +1,103 @@
+"""From a BackboneSpec to a Backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from timm.models import get_pretrained_cfg, is_model, parse_model_name, split_model_name_tag
+from torch import nn
+
+from fgkd.errors import UserError, unknown_name
+from fgkd.models.backbone import Backbone, InputSpec
+from fgkd.models.weights import find_weights, fit_weights, read_weights
+from fgkd.spec import BackboneSpec
+
+
+def create_backbone(
+    spec: BackboneSpec, *, num_classes: int, view_size: int, weights_folder: Path | None = None
+) -> Backbone:
+    """Build the network of `spec` for `num_classes` classes and fill it with the weights that `spec` asks for.
+
+    Args:
+        view_size: side in px of the images that the feed brings; the network's own where the spec names none.
+        weights_folder: where weights given by file name lie.
+
+    Raises:
+        UserError: the name, the keyword arguments, the weights or the size are not usable.
+    """
+    size = spec.size or view_size
+    fresh, source = True, None
+    if spec.source == "timm":
+        net, fresh = _from_timm(spec, num_classes, size)
+        source = spec.name
+    else:
+        net = build(spec, num_classes=num_classes, size=size)
+    if spec.source == "file":
+        path = find_weights(str(spec.weights), weights_folder)
+        fresh, source = fit_weights(net, read_weights(path), path.name), path.name
+    return Backbone(net, input_spec(net, spec, size), spec, loaded_from=source, head_is_fresh=fresh)
+
+
+def build(spec: BackboneSpec, *, size: int, num_classes: int | None = None, pretrained: bool = False) -> nn.Module:
+    """The timm network alone; `num_classes` None leaves the checkpoint's own count. UserError where timm refuses."""
+    kwargs = size_kwargs(spec, size) | spec.kwargs
+    if num_classes is not None:
+        kwargs["num_classes"] = num_classes
+    try:
+        return timm.create_model(spec.name, pretrained=pretrained, **kwargs)
+    except UserError:
+        raise
+    except Exception as error:  # timm raises whatever its networks raise
+        raise UserError(f"{spec.name} cannot be built with {kwargs}: {type(error).__name__}: {error}") from error
+
+
+def size_kwargs(spec: BackboneSpec, size: int) -> dict[str, Any]:
+    """What must be told to a network of fixed input size; nothing for the others, or where the spec tells it itself."""
+    if {"img_size", "dynamic_img_size"} & set(spec.kwargs):
+        return {}
+    return {"img_size": size} if pretrained_config(spec).get("fixed_input_size") else {}
+
+
+def pretrained_config(spec: BackboneSpec) -> dict[str, Any]:
+    """timm's configuration of the named weights (input size, mean, ...); empty for hub and folder names."""
+    source, name = parse_model_name(spec.name)
+    if source is not None:
+        return {}
+    if not is_model(split_model_name_tag(name)[0]):
+        raise unknown_name("timm network", split_model_name_tag(name)[0], timm.list_models())
+    config = get_pretrained_cfg(name, allow_unregistered=True)
+    return {} if config is None else config.to_dict()
+
+
+def input_spec(net: nn.Module, spec: BackboneSpec, size: int) -> InputSpec:
+    """timm's account of the network's input, overridden by the spec's."""
+    data = resolve_model_data_config(net)
+    return InputSpec(
+        size=size,
+        mean=spec.mean or tuple(data["mean"]),
+        std=spec.std or tuple(data["std"]),
+        interpolation=spec.interpolation,
+        crop_pct=float(data["crop_pct"]),
+    )
+
+
+def _from_timm(spec: BackboneSpec, num_classes: int, size: int) -> tuple[nn.Module, bool]:
+    """timm's own weights; with a fresh classifier, and True, where the checkpoint's class count is another.
+
+    The checkpoint is first loaded at its own class count, because timm is strict about every tensor only then.
+    """
+    loaded = build(spec, size=size, pretrained=True)
+    if getattr(loaded, "num_classes", None) == num_classes:
+        return loaded, False
+    net = build(spec, size=size, num_classes=num_classes)
+    return net, fit_weights(net, loaded.state_dict(), spec.name)
+
+
+def on_meta(spec: BackboneSpec, *, num_classes: int, size: int) -> nn.Module:
+    """The network without values, at next to no cost."""
+    with torch.device("meta"):
+        return build(spec, size=size, num_classes=num_classes)
