@@ -95,6 +95,7 @@ class Method(BaseModel):
     student_needs: ClassVar[Needs] = Needs(logits=True)
     teacher_needs: ClassVar[Needs] = Needs()
     deploys_more: ClassVar[bool] = False  # does reshape_student change what is deployed?
+    term_names: ClassVar[tuple[str, ...]] = ()  # keys of the loss terms, always all given; () means ("ce", name)
 
     def problems(self, setting: Setting) -> list[str]:
         """Why this method cannot work in `setting`, for the plan to report before training; empty when it can."""
