@@ -1,0 +1,275 @@
+"""Methods in two stages: first the features alone are brought near the teacher's, then the student learns to classify.
+
+The first stage is a share of the training, see `schedule.in_first_stage`: 30 epochs as published, or 30/240 of a
+shorter training. Cross-entropy that rests is multiplied by 0, so that every parameter of the student keeps a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from fgkd.methods.base import METHODS, LossTerms, Objective, Setting, cross_entropy
+from fgkd.methods.feature import attention_map
+from fgkd.methods.maps import (
+    BatchNorm,
+    MapMethod,
+    ShapePair,
+    Stage,
+    StageMethod,
+    map_pairs,
+    match_sides,
+    no_autocast,
+    per_stage,
+    stage_pairs,
+    sum_of,
+    wide,
+)
+from fgkd.methods.schedule import in_first_stage
+from fgkd.signals import Lesson, Signals
+
+
+def boundary_loss(student: Tensor, teacher: Tensor, *, margin: float = 1.0) -> Tensor:
+    """Squared hinge on the wrong side of the teacher's activation boundary.
+
+    A neuron that is on in the teacher (> 0) should exceed `margin` in the student, one that is off be below -`margin`.
+
+    Args:
+        student: (B, C, H, W), signed, before any ReLU.
+        teacher: (B, C, H', W'); its sign alone matters. The larger map is pooled to the smaller.
+        margin: > 0.
+
+    Returns:
+        Scalar: sum over a map, mean over the batch.
+
+    Example:
+        >>> teacher = torch.tensor([2.0, 2.0, -2.0]).reshape(1, 3, 1, 1)
+        >>> boundary_loss(torch.tensor([0.0, 3.0, 0.5]).reshape(1, 3, 1, 1), teacher).item()  # 1 + 0 + 1.5^2
+        3.25
+    """
+    student, teacher = match_sides(wide(student), wide(teacher))
+    short = torch.where(teacher > 0, margin - student, margin + student).clamp(min=0)
+    return short.pow(2).sum() / len(student)
+
+
+def boundary_losses(pairs: Sequence[tuple[Tensor, Tensor]], *, margin: float = 1.0) -> Tensor:
+    """`boundary_loss` over L stages, earliest first, weighted 2^(i-L+1) and by 3/1000 as RepDistiller does. Scalar."""
+    last = len(pairs) - 1
+    losses = (2.0 ** (i - last) * boundary_loss(*pair, margin=margin) for i, pair in enumerate(pairs))
+    return sum_of(losses) * 3 / 1000
+
+
+@METHODS.register("ab", paper="arXiv:1811.03233")
+class ActivationBoundary(StageMethod):
+    """First stage: the student's activation boundaries follow the teacher's, by `boundary_losses`. Then cross-entropy.
+
+    Defaults: weight 1, margin 1, 30 epochs, RepDistiller. As published the loss sums over a map, so it grows with it.
+    Departure: the signals are stage ends, often after a ReLU, where the paper reads maps before it. "On" is the same
+    there; the student's side always gets a connector (1x1 convolution, batch norm), not only where widths differ.
+    """
+
+    ab_weight: float = Field(1.0, ge=0)
+    margin: float = Field(1.0, gt=0)
+    init_epochs: float = Field(30.0, ge=0)
+
+    def build(self, setting: Setting) -> Objective:
+        """One connector per stage."""
+        return _ABObjective(self, stage_pairs(setting, self.stages))
+
+
+class _ABObjective(Objective):
+    def __init__(self, method: ActivationBoundary, pairs: Mapping[int, ShapePair]) -> None:
+        super().__init__()
+        self.method = method
+        self.connectors = per_stage({stage: _connector(s[0], t[0]) for stage, (s, t) in pairs.items()})
+
+    def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
+        method, ce = self.method, cross_entropy(student, lesson)
+        if not in_first_stage(lesson.progress, method.init_epochs):
+            return {"ce": method.ce_weight * ce}
+        pairs = map_pairs(student, lesson, method.stages).items()
+        hidden = [(self.connectors[str(stage)](mine), theirs) for stage, (mine, theirs) in pairs]
+        return {"ce": 0 * ce, "ab": method.ab_weight * boundary_losses(hidden, margin=method.margin)}
+
+
+def _connector(channels: int, out_channels: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, out_channels, 1, bias=False), BatchNorm(out_channels))
+
+
+def flow(earlier: Tensor, later: Tensor) -> Tensor:
+    """Flow of solution procedure: the products of the channels of two maps, mean over positions.
+
+    Args:
+        earlier: (B, C, H, W).
+        later: (B, D, H', W'); the larger map is pooled to the smaller.
+
+    Returns:
+        (B, C, D).
+
+    Example:
+        >>> flow(torch.ones(1, 1, 4, 4), torch.full((1, 2, 2, 2), 3.0)).tolist()
+        [[[3.0, 3.0]]]
+    """
+    earlier, later = (x.flatten(2) for x in match_sides(wide(earlier), wide(later)))
+    with no_autocast(earlier):
+        return earlier @ later.transpose(1, 2) / earlier.shape[2]
+
+
+def flow_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Mean squared difference of the flows between consecutive stages, summed over the pairs of stages.
+
+    Args:
+        student, teacher: at least two maps each, earliest first; stage by stage of equal channels, of any sides.
+
+    Returns:
+        Scalar.
+    """
+    return sum_of(F.mse_loss(flow(*s), flow(*t)) for s, t in zip(pairwise(student), pairwise(teacher), strict=True))
+
+
+@METHODS.register("fsp", paper="doi:10.1109/CVPR.2017.754")
+class FlowOfSolution(StageMethod):
+    """First stage: channel products of consecutive stages follow the teacher's, by `flow_loss`. Then cross-entropy.
+
+    Defaults: weight 50, 30 epochs, RepDistiller. The published form needs equal channels; where they differ, a 1x1
+    convolution brings the student's map to the teacher's width, unless `project` is off, which refuses such pairs.
+    """
+
+    fsp_weight: float = Field(50.0, ge=0)
+    init_epochs: float = Field(30.0, ge=0)
+    project: bool = True
+
+    def problems(self, setting: Setting) -> list[str]:
+        """Also: fewer than two stages in common; unequal channels without `project`."""
+        if found := super().problems(setting):
+            return found
+        pairs = stage_pairs(setting, self.stages)
+        if len(pairs) < 2:
+            found.append(f"fsp: expected two stages in both networks, found {sorted(pairs)}; set `stages`")
+        unequal = {stage: (s[0], t[0]) for stage, (s, t) in pairs.items() if s[0] != t[0]}
+        if unequal and not self.project:
+            found.append(
+                "fsp: expected equal channels of student and teacher, found "
+                + ", ".join(f"{s} and {t} at stage {stage}" for stage, (s, t) in unequal.items())
+                + "; set `project: true`"
+            )
+        return found
+
+    def build(self, setting: Setting) -> Objective:
+        """One projection per stage of unequal channels."""
+        return _FSPObjective(self, stage_pairs(setting, self.stages))
+
+
+class _FSPObjective(Objective):
+    def __init__(self, method: FlowOfSolution, pairs: Mapping[int, ShapePair]) -> None:
+        super().__init__()
+        self.method = method
+        fit = lambda a, b: nn.Identity() if a == b else nn.Conv2d(a, b, 1, bias=False)
+        self.projections = per_stage({stage: fit(s[0], t[0]) for stage, (s, t) in pairs.items()})
+
+    def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
+        method, ce = self.method, cross_entropy(student, lesson)
+        if not in_first_stage(lesson.progress, method.init_epochs):
+            return {"ce": method.ce_weight * ce}
+        pairs = map_pairs(student, lesson, method.stages)
+        mine = [self.projections[str(stage)](s) for stage, (s, _) in pairs.items()]
+        theirs = [t for _, t in pairs.values()]
+        return {"ce": 0 * ce, "fsp": method.fsp_weight * flow_loss(mine, theirs)}
+
+
+def factor_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean absolute difference of the factors' attention maps, see `feature.attention_map`.
+
+    Args:
+        student: (B, C, H, W).
+        teacher: (B, D, H', W'); the larger map is pooled to the smaller.
+
+    Returns:
+        Scalar, mean over batch and positions.
+
+    Example:
+        >>> a = torch.tensor([[[[1.0, 0.0]]]])
+        >>> factor_loss(a, a.flip(3)).item()
+        1.0
+    """
+    student, teacher = match_sides(wide(student), wide(teacher))
+    return (attention_map(student) - attention_map(teacher)).abs().mean()
+
+
+class Paraphraser(nn.Module):
+    """An autoencoder of the teacher's map; its code are the teacher's factors.
+
+    Args:
+        channels: C of the teacher's map.
+        factors: F, channels of the code.
+    """
+
+    def __init__(self, channels: int, factors: int) -> None:
+        super().__init__()
+        layers = lambda conv, *widths: [m for a, b in pairwise(widths) for m in (conv(a, b, 3, padding=1), _leaky())]
+        self.encoder = nn.Sequential(*layers(nn.Conv2d, channels, channels, factors, factors))
+        self.decoder = nn.Sequential(*layers(nn.ConvTranspose2d, factors, factors, channels, channels))
+
+    def forward(self, teacher: Tensor) -> Tensor:
+        """(B, C, H, W) -> scalar, mean squared error of the reconstruction."""
+        return F.mse_loss(wide(self.decoder(self.encoder(teacher))), wide(teacher))
+
+
+def translator(channels: int, factors: int) -> nn.Sequential:
+    """Three 3x3 convolutions from the student's map to its factors: (B, C, H, W) -> (B, F, H, W)."""
+    block = lambda a, b: [nn.Conv2d(a, b, 3, padding=1), BatchNorm(b), _leaky()]
+    return nn.Sequential(*block(channels, channels), *block(channels, factors), *block(factors, factors))
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.1)
+
+
+@METHODS.register("ft", paper="arXiv:1802.04977")
+class FactorTransfer(MapMethod):
+    """First stage: a paraphraser learns to code the teacher's map. Then the student's translated map follows that code.
+
+    Defaults: weight 200, code of half the teacher's channels, 30 epochs, the last map; RepDistiller. Departures: the
+    paraphraser takes the learner's optimiser (published: lr 0.01), and the student learns from labels meanwhile, where
+    the published student waits; so all epochs of a fixed number serve the student.
+    """
+
+    ft_weight: float = Field(200.0, ge=0)
+    paraphraser_weight: float = Field(1.0, gt=0)
+    factor_share: float = Field(0.5, gt=0, le=1)
+    init_epochs: float = Field(30.0, ge=0)
+    stage: Stage = -1
+
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """The one stage."""
+        return (self.stage,)
+
+    def build(self, setting: Setting) -> Objective:
+        """Paraphraser and translator."""
+        student, teacher = stage_pairs(setting, self.compared)[self.stage]
+        return _FTObjective(self, student[0], teacher[0])
+
+
+class _FTObjective(Objective):
+    def __init__(self, method: FactorTransfer, channels: int, teacher_channels: int) -> None:
+        super().__init__()
+        self.method = method
+        factors = max(1, int(teacher_channels * method.factor_share))
+        self.paraphraser = Paraphraser(teacher_channels, factors)
+        self.translator = translator(channels, factors)
+
+    def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
+        method, stage = self.method, self.method.stage
+        ce = method.ce_weight * cross_entropy(student, lesson)
+        teacher = lesson.teacher.stages[stage]
+        if in_first_stage(lesson.progress, method.init_epochs):
+            return {"ce": ce, "ft_paraphraser": method.paraphraser_weight * self.paraphraser(teacher)}
+        with torch.no_grad():  # the teacher's factors are fixed from here on
+            factors = self.paraphraser.encoder(teacher)
+        return {"ce": ce, "ft": method.ft_weight * factor_loss(self.translator(student.stages[stage]), factors)}
