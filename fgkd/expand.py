@@ -1,0 +1,118 @@
+"""Cells of a suite's grid -> run specs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from fgkd.errors import UserErrors, unknown_name
+from fgkd.grid import AXES, Cell, Override, Settings, cell, cells, entry_name, matches
+from fgkd.method_entries import MethodTable, ShKD
+from fgkd.spec import Feed, Precision, RunSpec, TeacherSpec
+from fgkd.suite_form import explain, teacher_form
+from fgkd.yaml_places import dotted
+
+MOST_RUNS = 50_000
+
+
+@dataclass
+class Expansion:
+    """A suite's settings and overrides on the way to runs."""
+
+    settings: Settings
+    overrides: Sequence[Override]
+    methods: MethodTable
+    precision: Precision
+    seen: dict[str, list[str]] = field(default_factory=lambda: {axis: [] for axis in AXES})
+
+    def runs(self, filters: Mapping[str, tuple[str, ...]]) -> list[RunSpec]:
+        """Every run whose cell the filters let through, each once, in the grid's order; see `Suite.runs`."""
+        found: dict[str, RunSpec] = {}
+        problems: list[str] = []
+        for here in cells(
+            self._base(), self.overrides, self.name_of, lambda axis, name: self._keep(filters, axis, name)
+        ):
+            try:
+                run = self.run(here)
+            except ValidationError as error:
+                problems += [f"{_title(here)}: {dotted(e['loc'])}: {explain(e)}" for e in error.errors()]
+            else:
+                found.setdefault(run.run_id, run)
+            if len(found) > MOST_RUNS or len(problems) > 20:
+                problems.append(f"the grid has more than {MOST_RUNS} runs" if found else "...")
+                break
+        problems = self._unmatched(filters) or problems
+        if problems:
+            raise UserErrors(problems)
+        if not found:
+            raise UserErrors(["the filters together let no run through; --dry-run without them lists all runs"])
+        return list(found.values())
+
+    def run(self, here: Cell) -> RunSpec:
+        """The run of one cell; its feed has a teacher only where the method asks something of one."""
+        settings = here.settings
+        taught = self.methods.of(settings["method"])
+        teacher = self._teacher(here, taught.student_aware) if taught.needs_teacher else None
+        dataset = dict(settings["dataset"])
+        if settings.get("holdout") is not None:
+            dataset.setdefault("holdout", settings["holdout"])
+        feed = {
+            **{key: settings[key] for key in ("view", "batch_size", "epochs", "data_seed") if key in settings},
+            "dataset": dataset,
+            "teacher": teacher,
+            "precision": self.precision,
+            "bank": settings.get("bank") if teacher else None,
+        }
+        return RunSpec(
+            feed=Feed.model_validate(feed),
+            student=settings["student"],
+            method=taught.spec,
+            recipe=settings.get("recipe", {}),
+            seed=settings["seed"],
+        )
+
+    def _teacher(self, here: Cell, plan: ShKD | None) -> TeacherSpec:
+        plain = TeacherSpec.model_validate(teacher_form(here.settings["teacher"]))
+        if plan is None:
+            return plain
+        return plain.model_copy(update={"head_from": self._head(here, plan), "projector": plan.projector})
+
+    def _head(self, here: Cell, plan: ShKD) -> RunSpec:
+        """The run whose head SH-KD's teacher takes over: one for all seeds, as is the plain teacher."""
+        student = here.chosen["student"]
+        if plan.head_student is not None:
+            lists = [self.settings["students"], *(o.set["students"] for o in self.overrides if "students" in o.set)]
+            every = [entry for entries in lists for entry in entries]
+            student = next(e for e in every if self.name_of("student", e) == plan.head_student)
+        chosen = {**here.chosen, "student": student, "method": plan.head_method, "data_seed": 0, "seed": 0}
+        return self.run(cell(self._base(), self.overrides, self.name_of, chosen))
+
+    def name_of(self, axis: str, entry: Any) -> Any:
+        """What conditions and filters call an entry."""
+        return self.methods.label(entry) if axis == "method" else entry_name(axis, entry)
+
+    def _base(self) -> Settings:
+        return {"seeds": [0], "data_seeds": [0], **self.settings}
+
+    def _keep(self, filters: Mapping[str, tuple[str, ...]], axis: str, name: Any) -> bool:
+        if name is None:  # the one choice of an axis without entries: no teacher
+            return True
+        if str(name) not in self.seen[axis]:
+            self.seen[axis].append(str(name))
+        return axis not in filters or any(matches(name, pattern) for pattern in filters[axis])
+
+    def _unmatched(self, filters: Mapping[str, tuple[str, ...]]) -> list[str]:
+        """A text for every filter that nothing answers to."""
+        return [
+            str(unknown_name(f"{axis} of this suite", pattern, self.seen[axis]))
+            for axis, patterns in filters.items()
+            for pattern in patterns
+            if self.seen[axis] and not any(matches(name, pattern) for name in self.seen[axis])
+        ]
+
+
+def _title(here: Cell) -> str:
+    return ", ".join(f"{axis} {name}" for axis, name in here.names.items() if name is not None)

@@ -1,0 +1,181 @@
+"""Suites: read benchmarks/NAME.yaml, report all its faults at once, expand it to runs.
+
+The file's keys are those of `fgkd.suite_form.SuiteForm`; how lists and overrides make a grid is told in `fgkd.grid`. No
+torch is imported before methods are looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fgkd.errors import UserError, UserErrors, unknown_name
+from fgkd.expand import Expansion
+from fgkd.grid import AXES, Override, Settings
+from fgkd.method_entries import MethodTable
+from fgkd.spec import Precision, RunSpec
+from fgkd.suite_check import Known, check_overrides, check_suite, override_of
+from fgkd.yaml_places import Document, Fault, dotted, parse_yaml
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Names, or shell patterns such as ``vit_*``, by axis; an axis without any lets everything through."""
+
+    datasets: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()
+    students: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    data_seeds: tuple[str, ...] = ()
+    seeds: tuple[str, ...] = ()
+
+    def by_axis(self) -> dict[str, tuple[str, ...]]:
+        """Axis -> patterns, for the axes that are filtered."""
+        every = {axis: getattr(self, f"{axis}s") for axis in AXES}
+        return {axis: patterns for axis, patterns in every.items() if patterns}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite file that has passed its checks.
+
+    Attributes:
+        name, version, description, notes: as the file gives them; notes are disclosures for the board.
+        path: the file; `digest`: the first 12 hex digits of its SHA-256.
+        settings, overrides: the grid, see `fgkd.grid`.
+    """
+
+    name: str
+    version: int
+    description: str
+    notes: tuple[str, ...]
+    path: Path
+    digest: str
+    settings: Settings = field(repr=False)
+    overrides: tuple[Override, ...] = field(repr=False)
+    known: Known = field(repr=False, compare=False)
+    methods: MethodTable = field(repr=False, compare=False, default_factory=MethodTable)
+
+    def runs(
+        self, filters: Filters | None = None, sets: Sequence[str] = (), precision: Precision = "no"
+    ) -> list[RunSpec]:
+        """Every run of the grid, each once, in the grid's order.
+
+        Args:
+            filters: which cells to keep; a name that nothing answers to raises.
+            sets: ``key=value`` with the dotted keys of overrides, values in YAML; they win over the file.
+            precision: of training.
+
+        Raises:
+            UserError, UserErrors: a bad `sets` or filter, or settings that no run can have.
+        """
+        overrides = (*self.overrides, *parse_sets(sets, self))
+        return Expansion(self.settings, overrides, self.methods, precision).runs((filters or Filters()).by_axis())
+
+
+def load_suite(name_or_path: str | Path, known: Known | None = None, *, with_methods: bool = True) -> Suite:
+    """Read a suite by its name in a benchmarks folder, or by the path of its .yaml file.
+
+    Args:
+        name_or_path: for example ``fine_grained`` or ``my/own.yaml``.
+        known: names of data sets and augmentations to check against.
+        with_methods: whether to look at the methods too (this imports torch).
+
+    Raises:
+        UserError: no such suite. UserErrors: every fault of the file, with line, column and key.
+    """
+    path = suite_path(name_or_path)
+    raw = _read(path)
+    try:
+        document = parse_yaml(raw.decode())
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected UTF-8 text; byte {error.start} is none") from None
+    known, methods = known or Known(), MethodTable()
+    faults = document.faults + check_suite(document.value, path.stem, known, methods if with_methods else None)
+    if faults:
+        raise _report(document, faults, str(path))
+    return _suite(document.value, path, hashlib.sha256(raw).hexdigest()[:12], known, methods)
+
+
+def _suite(value: Mapping[str, Any], path: Path, digest: str, known: Known, methods: MethodTable) -> Suite:
+    notes = value.get("notes") or ()
+    about = {"name", "version", "description", "notes", "overrides"}
+    return Suite(
+        name=value["name"],
+        version=value["version"],
+        description=value.get("description", ""),
+        notes=(notes,) if isinstance(notes, str) else tuple(notes),
+        path=path,
+        digest=digest,
+        settings={key: value[key] for key in value if key not in about},
+        overrides=tuple(override_of(entry) for entry in value.get("overrides") or ()),
+        known=known,
+        methods=methods,
+    )
+
+
+def _report(document: Document, faults: Sequence[Fault], file: str) -> UserErrors:
+    ordered = sorted(faults, key=lambda fault: _order(document, fault))
+    problems = list(dict.fromkeys(document.describe(fault, file) for fault in ordered))
+    return UserErrors(problems, f"{file} has {len(problems)} problem{'s' if len(problems) > 1 else ''}:")
+
+
+def _order(document: Document, fault: Fault) -> tuple[int, int]:
+    place = fault.place or document.place(fault.path)
+    return place.line, place.column
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the suite {path}: {error.strerror}") from None
+
+
+def suite_folders() -> list[Path]:
+    """Where suites are looked for: ./benchmarks, then the checkout's own."""
+    folders = [Path("benchmarks"), Path(__file__).resolve().parents[1] / "benchmarks"]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def suite_names() -> list[str]:
+    """The names of all suites, sorted."""
+    return sorted({path.stem for folder in suite_folders() for path in folder.glob("*.yaml")})
+
+
+def suite_path(name_or_path: str | Path) -> Path:
+    """The file of a suite; UserError with near names where there is none."""
+    text = str(name_or_path)
+    if text.endswith((".yaml", ".yml")):
+        if not Path(text).is_file():
+            raise UserError(
+                f"no suite file {text}; expected a .yaml file, or one of: {', '.join(suite_names()) or 'none'}"
+            )
+        return Path(text)
+    for folder in suite_folders():
+        if text in {path.stem for path in folder.glob("*.yaml")}:
+            return folder / f"{text}.yaml"
+    raise unknown_name("suite", text, suite_names())
+
+
+def parse_sets(sets: Sequence[str], suite: Suite) -> list[Override]:
+    """``key=value`` texts as overrides without conditions; UserErrors where they make no sense in this suite."""
+    overrides, problems = [], []
+    for text in sets:
+        key, equals, value = text.partition("=")
+        document = parse_yaml(value)
+        if not equals or not key:
+            problems.append(f"--set {text}: expected KEY=VALUE, for example --set recipe.lr=0.01")
+        elif document.faults:
+            problems += [f"--set {text}: {fault.text}" for fault in document.faults]
+        else:
+            override = override_of({"set": {key: document.value}})
+            faults = check_overrides(suite.settings, [override], suite.known, suite.methods)
+            problems += [f"--set {text}: {dotted(fault.path[3:]) or key}: {fault.text}" for fault in faults]
+            overrides.append(override)
+    if problems:
+        raise UserErrors(problems)
+    return overrides
