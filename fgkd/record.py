@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import math
 import re
@@ -268,7 +269,8 @@ def read_record(path: Path) -> RunRecord:
         UserError: the file is not a record; the text begins with the file's name.
     """
     try:
-        record = RunRecord.model_validate(migrate(from_json(path.read_bytes())))
+        fields = from_json(path.read_bytes())
+        record = RunRecord.model_validate(migrate(fields))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -277,7 +279,14 @@ def read_record(path: Path) -> RunRecord:
         raise UserError(f"{path.name}: expected a record, {error}") from None
     if record.run_id != path.stem:
         raise UserError(f"{path.name}: holds run {record.run_id}; a record is named after its run")
+    if record.spec.run_id != record.run_id and not record.run_id.endswith(_digest(fields["spec"])):
+        raise UserError(f"{path.name}: its spec is not that of run {record.run_id}; one of the two was edited")
     return record
+
+
+def _digest(spec: Any) -> str:
+    """The id of a spec as it was written: a field that specs gained since then does not make the record a forgery."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
 Fields = Mapping[str, Any]

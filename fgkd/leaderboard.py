@@ -1,0 +1,245 @@
+"""Boards: a pure function of records.
+
+`leaderboard` has one row per run, `summary` one per configuration. Units of both, and of the CSV files:
+
+* accuracies, errors, `ece`, `agreement`, `recall_at_1`, `map_at_r`, `tar_at_far_1e-3` differences: percent (points);
+* `param_count` and `macs`: millions, at the `img_size` of the row; `nll`: nats;
+* seconds: what the run costs alone; `shared_seconds` is loading and teacher, which the runs of a cohort pay once.
+
+A missing cell is blank, never 0. No torch here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from fgkd.files import write_text
+from fgkd.record import RunRecord, read_records
+from fgkd.report.comparison import Cell, Standing, cells_of, groups_of, standings, tables_of
+from fgkd.report.console import LEGEND, WIDEST, group_table
+from fgkd.report.markdown import board_markdown
+from fgkd.report.sheet import to_csv
+
+_PERCENT = ("top1", "top1_err", "top5", "top5_err", "teacher_top1", "best_top1", "ece", "agreement")
+_RETRIEVAL = ("recall_at_1", "map_at_r", "tar_at_far_1e-3")
+DECIMALS = {
+    **dict.fromkeys((*_PERCENT, *_RETRIEVAL, "param_count", "macs", "crop_pct"), 3),
+    "nll": 4,
+    **dict.fromkeys(("train_seconds", "shared_seconds", "images_per_second"), 1),
+}
+COLUMNS = (
+    *("model", "img_size", "top1", "top1_err", "top5", "top5_err", "param_count", "crop_pct", "interpolation"),
+    *("dataset", "protocol", "method", "teacher", "teacher_top1", "seed", "data_seed", "status", "epochs"),
+    *("best_epoch", "best_top1", "macs", "ece", "nll", "agreement", "recall_at_1", "map_at_r", "tar_at_far_1e-3"),
+    *("train_seconds", "shared_seconds", "cohort_size", "images_per_second", "device"),
+    *("suite", "suite_version", "run_id", "code_commit"),
+)
+SUMMARY_DECIMALS = {
+    **dict.fromkeys(("top1_mean", "top1_sd", "top1_ci_low", "top1_ci_high", "delta_scratch", "delta_kd"), 3),
+    **dict.fromkeys(("delta_scratch_p", "delta_kd_p"), 5),
+    **{name: DECIMALS[name] for name in ("train_seconds", "shared_seconds", "param_count", "macs")},
+}
+SUMMARY_COLUMNS = (
+    *("dataset", "protocol", "teacher", "student", "method"),
+    *("n", "top1_mean", "top1_sd", "top1_ci_low", "top1_ci_high"),
+    *("delta_scratch", "delta_scratch_p", "delta_kd", "delta_kd_p", "rank"),
+    *("train_seconds", "shared_seconds", "param_count", "macs", "n_seeds", "n_data_seeds", "config"),
+)
+_WHOLE = (
+    "img_size",
+    "seed",
+    "data_seed",
+    "epochs",
+    "best_epoch",
+    "cohort_size",
+    "n",
+    "rank",
+    "n_seeds",
+    "n_data_seeds",
+)
+
+
+def leaderboard(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """One row per run, teachers and failures too, with `COLUMNS`; best first within a data set and protocol."""
+    frame = _frame([_run_row(record) for record in records], COLUMNS, DECIMALS)
+    return frame.sort_values(
+        ["dataset", "protocol", "top1", "top5", "model", "method", "seed", "data_seed", "run_id"],
+        ascending=[True, True, False, False, True, True, True, True, True],
+        na_position="last",
+        ignore_index=True,
+    )
+
+
+def _run_row(record: RunRecord) -> dict[str, Any]:
+    spec, student, costs = record.spec, record.student, record.costs
+    top1, top5 = _percent(record.metric("top1")), _percent(record.metric("top5"))
+    return {
+        "model": spec.student.name,
+        "img_size": student and student.img_size,
+        "top1": top1,
+        "top1_err": None if top1 is None else 100 - top1,
+        "top5": top5,
+        "top5_err": None if top5 is None else 100 - top5,
+        "param_count": student and student.param_count / 1e6,
+        "crop_pct": student and student.crop_pct,
+        "interpolation": student and student.interpolation,
+        "dataset": spec.feed.dataset.name,
+        "protocol": spec.feed.dataset.protocol,
+        "method": "teacher" if spec.role == "teacher" else spec.method.label,
+        "teacher": spec.feed.teacher and spec.feed.teacher.name,
+        "teacher_top1": record.teacher and _percent(record.teacher.test_top1),
+        "seed": spec.seed,
+        "data_seed": spec.feed.data_seed,
+        "status": record.status,
+        "epochs": spec.feed.epochs,
+        "best_epoch": record.best_epoch,
+        "best_top1": _percent(record.metric("top1", "test_best")),
+        "macs": _millions(student.macs) if student else None,
+        "nll": record.metric("nll"),
+        **{name: _percent(record.metric(name)) for name in ("ece", "agreement", *_RETRIEVAL)},
+        "train_seconds": costs.train_seconds,
+        "shared_seconds": costs.shared_seconds,
+        "cohort_size": record.cohort.size,
+        "images_per_second": costs.images_per_second,
+        "device": record.environment.device,
+        "suite": record.suite,
+        "suite_version": str(record.suite_version),
+        "run_id": record.run_id,
+        "code_commit": record.environment.code_commit,
+    }
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+def _millions(count: float | None) -> float | None:
+    return None if count is None else count / 1e6
+
+
+def _frame(rows: list[dict[str, Any]], columns: Sequence[str], decimals: dict[str, int]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    for name in columns:
+        if name in decimals:
+            frame[name] = frame[name].astype("float64").round(decimals[name])
+        elif name in _WHOLE:
+            frame[name] = frame[name].astype("Int64")
+        else:
+            frame[name] = frame[name].fillna("").astype(str)
+    return frame
+
+
+def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """One row per configuration (a method on a student, with one teacher, over its seeds) with `SUMMARY_COLUMNS`.
+
+    Means and the 95 % t-interval are over the runs that ended well. Differences are paired by (seed, data_seed) to the
+    `scratch` or `kd` run of the same data, view, epochs, batch, student and recipe; `scratch` has no teacher and pairs
+    with every teacher's. Their p is a paired t-test's, Holm-corrected within (dataset, teacher, student), and blank
+    below two pairs or without spread. `rank` is among configurations that have every seed of their table; those
+    without a teacher stand in each teacher's table, and are ranked here among themselves.
+    """
+    cells = cells_of(records)
+    found = {id(s.cell): s for group in groups_of(cells) for s in standings(group)[: len(group.taught)]}
+    frame = _frame([_cell_row(cell, found.get(id(cell))) for cell in cells], SUMMARY_COLUMNS, SUMMARY_DECIMALS)
+    return frame.sort_values(
+        ["dataset", "protocol", "teacher", "student", "top1_mean", "method", "config"],
+        ascending=[True, True, True, True, False, True, True],
+        na_position="last",
+        ignore_index=True,
+    )
+
+
+def _cell_row(cell: Cell, standing: Standing | None) -> dict[str, Any]:
+    first = cell.first.spec
+    standing = standing or Standing(cell)
+    return {
+        "dataset": first.feed.dataset.name,
+        "protocol": first.feed.dataset.protocol,
+        "teacher": cell.teacher,
+        "student": cell.student,
+        "method": cell.method,
+        "n": cell.top1.n,
+        "top1_mean": cell.top1.mean,
+        "top1_sd": cell.top1.sd,
+        "top1_ci_low": cell.top1.low,
+        "top1_ci_high": cell.top1.high,
+        "delta_scratch": standing.scratch.mean,
+        "delta_scratch_p": standing.scratch.p,
+        "delta_kd": standing.kd.mean,
+        "delta_kd_p": standing.kd.p,
+        "rank": standing.rank,
+        "train_seconds": cell.mean("costs", "train_seconds"),
+        "shared_seconds": cell.mean("costs", "shared_seconds"),
+        "param_count": _millions(cell.mean("student", "param_count")),
+        "macs": _millions(cell.mean("student", "macs")),
+        "n_seeds": len({seed for seed, _ in cell.scores}),
+        "n_data_seeds": len({data_seed for _, data_seed in cell.scores}),
+        "config": cell.identity.config,
+    }
+
+
+@dataclass(frozen=True)
+class BoardFiles:
+    """The files of a suite's board, and what could not be read on the way (one line per broken record)."""
+
+    leaderboard: Path
+    summary: Path
+    readme: Path
+    problems: tuple[str, ...] = ()
+
+
+_NAMES = ("leaderboard.csv", "summary.csv", "README.md")  # in the order of the fields of BoardFiles
+
+
+def write_boards(suite_folder: Path) -> BoardFiles:
+    """Regenerate leaderboard.csv, summary.csv and README.md of ``results/<suite>`` from its records.
+
+    The bytes depend on the records alone. Broken records are named in the README and in `BoardFiles.problems`.
+    """
+    texts, problems = _board_texts(suite_folder)
+    for name, text in texts.items():
+        write_text(suite_folder / name, text)
+    leaderboard_path, summary_path, readme_path = (suite_folder / name for name in texts)
+    return BoardFiles(leaderboard_path, summary_path, readme_path, tuple(problems))
+
+
+def check_boards(suite_folder: Path) -> list[str]:
+    """What is amiss in a results folder, one line each: broken records, files that the records do not give."""
+    texts, problems = _board_texts(suite_folder)
+    for name, text in texts.items():
+        path = suite_folder / name
+        if not path.exists():
+            problems.append(f"{name}: missing; regenerate the boards of {suite_folder.name}")
+        elif path.read_bytes() != text.encode():
+            problems.append(f"{name}: differs from what its records give; regenerate the boards of {suite_folder.name}")
+    return problems
+
+
+def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str]]:
+    """File name -> content; and one line per broken record."""
+    records, problems = read_records(suite_folder / "records")
+    texts = (
+        to_csv(leaderboard(records), DECIMALS),
+        to_csv(summary(records), SUMMARY_DECIMALS),
+        board_markdown(records, problems, title=suite_folder.name),
+    )
+    return dict(zip(_NAMES, texts, strict=True)), problems
+
+
+def print_board(records: Sequence[RunRecord], console: Console | None = None) -> None:
+    """One table per data set, teacher and student, at most 100 columns wide; plain text when not on a terminal."""
+    console = console or Console(width=None if sys.stdout.isatty() else WIDEST)
+    width = min(WIDEST, console.width)
+    for group in tables_of(cells_of(records)):
+        console.print(group_table(group, width), width=width)
+    failures = sum(record.status != "ok" for record in records)
+    if failures:
+        console.print(f"{failures} of {len(records)} runs have no result; their records say why.", width=width)
+    console.print(LEGEND if records else "No records yet.", width=width, highlight=False)

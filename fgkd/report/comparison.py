@@ -1,0 +1,211 @@
+"""Runs sorted into what may be compared with what.
+
+A *cell* is one configuration over its seeds: everything in the spec but `seed` and `data_seed`. A *group* is the cells
+that one table holds: same data, view, epochs, batch, precision and student, taught by the same teacher. Beside them
+stand the cells of the same feed and student that no teacher taught (`scratch` and its like): they meet every teacher.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from fgkd.record import RunRecord
+from fgkd.report.evidence import Difference, Interval, holm, interval, paired_difference
+
+Seeds = tuple[int, int]  # (seed, data_seed)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What places a run, each as canonical JSON: equal text, equal thing."""
+
+    context: str  # feed without teacher, bank and data seed; student
+    teacher: str  # backbone, its training, the bank; "" where nobody teaches
+    recipe: str
+    config: str  # short digest of all but the seeds
+
+
+def identify(record: RunRecord) -> Identity:
+    """The place of one run among all."""
+    spec = record.spec.model_dump(mode="json")
+    feed = _without_seeds(spec)["feed"]
+    config = hashlib.sha256(_text(spec).encode()).hexdigest()[:8]
+    teacher, bank = feed.pop("teacher"), feed.pop("bank")
+    # The bank is left out of the context: a run without a teacher can have none, and still is what others compare to.
+    # A head taken from a student makes no other teacher: SH-KD stands in the table of the teacher that wears the head.
+    taught_by = _text([teacher["backbone"], teacher["train"], teacher["seed"], bank]) if teacher else ""
+    return Identity(_text([feed, spec["student"], spec["role"]]), taught_by, _text(spec["recipe"]), config)
+
+
+def _without_seeds(spec: dict[str, Any]) -> dict[str, Any]:
+    """Drop `seed` and `data_seed`, also of the run that a teacher's head comes from."""
+    del spec["seed"], spec["feed"]["data_seed"]
+    if (teacher := spec["feed"]["teacher"]) and teacher["head_from"]:
+        _without_seeds(teacher["head_from"])
+    return spec
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration and its runs, in the order of their seeds."""
+
+    identity: Identity
+    records: tuple[RunRecord, ...]
+
+    @property
+    def first(self) -> RunRecord:
+        """A run that stands for what all of them share."""
+        return self.records[0]
+
+    @property
+    def method(self) -> str:
+        """The name on the board."""
+        return self.first.spec.method.label
+
+    @property
+    def student(self) -> str:
+        """The student's name."""
+        return self.first.spec.student.name
+
+    @property
+    def teacher(self) -> str:
+        """The teacher's name, "" where nobody teaches."""
+        return self.first.spec.feed.teacher.name if self.first.spec.feed.teacher else ""
+
+    @cached_property
+    def scores(self) -> dict[Seeds, float]:
+        """Test top-1 in percent of the runs that ended well; runs that share both seeds are averaged."""
+        by_seeds = defaultdict(list)
+        for record in self.records:
+            if record.status == "ok" and (top1 := record.metric("top1")) is not None:
+                by_seeds[seeds_of(record)].append(100 * top1)
+        return {seeds: sum(values) / len(values) for seeds, values in by_seeds.items()}
+
+    @cached_property
+    def top1(self) -> Interval:
+        """Mean test top-1 in percent and its interval."""
+        return interval(list(self.scores.values()))
+
+    def mean(self, part: str, name: str) -> float | None:
+        """Mean of a cost or a student fact over the runs that ended well; None where none has it."""
+        parts = [getattr(record, part) for record in self.records if record.status == "ok"]
+        values = [value for part in parts if part and (value := getattr(part, name)) is not None]
+        return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cell within its group: paired differences in points, rank among complete cells (1 is best)."""
+
+    cell: Cell
+    scratch: Difference = field(default_factory=Difference)
+    kd: Difference = field(default_factory=Difference)
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """One table: `taught` are its own cells, `untaught` those without a teacher that stand beside them."""
+
+    taught: list[Cell] = field(default_factory=list)
+    untaught: list[Cell] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells of the table."""
+        return self.taught + self.untaught
+
+
+def seeds_of(record: RunRecord) -> Seeds:
+    """What runs are paired by."""
+    return record.spec.seed, record.spec.feed.data_seed
+
+
+def cells_of(records: Iterable[RunRecord]) -> list[Cell]:
+    """Runs gathered into cells, ordered by data set, protocol, teacher, student, method."""
+    gathered: dict[Identity, list[RunRecord]] = defaultdict(list)
+    for record in records:
+        gathered[identify(record)].append(record)
+    cells = [Cell(key, tuple(sorted(runs, key=lambda r: (*seeds_of(r), r.run_id)))) for key, runs in gathered.items()]
+    return sorted(cells, key=_place)
+
+
+def _place(cell: Cell) -> tuple[str, ...]:
+    dataset = cell.first.spec.feed.dataset
+    return dataset.name, dataset.protocol, cell.teacher, cell.student, cell.method, cell.identity.config
+
+
+def groups_of(cells: Sequence[Cell]) -> list[Group]:
+    """Students' cells by feed, student and teacher; the untaught are a group too. Teachers' own runs are in none."""
+    groups: dict[tuple[str, str], Group] = {}
+    for cell in (cell for cell in cells if cell.first.spec.role == "student"):
+        groups.setdefault((cell.identity.context, cell.identity.teacher), Group()).taught.append(cell)
+    for (context, teacher), group in groups.items():
+        if teacher and (alone := groups.get((context, ""))):
+            group.untaught.extend(alone.taught)
+    return list(groups.values())
+
+
+def tables_of(cells: Sequence[Cell]) -> list[Group]:
+    """The groups that are worth a table: without those whose cells all stand beside a teacher's."""
+    groups = groups_of(cells)
+    beside = {id(cell) for group in groups for cell in group.untaught}
+    return [group for group in groups if id(group.taught[0]) not in beside]
+
+
+def standings(group: Group) -> list[Standing]:
+    """Every cell of the table with its evidence, in the order of `Group.cells`.
+
+    The p-values of `taught` are one Holm family per baseline. An untaught cell shows its difference to this table's
+    `kd` without a p: its own family, and so its own p to `scratch`, is in the table of those that nobody taught.
+    """
+    taught = _with_holm([_standing(cell, group) for cell in group.taught])
+    untaught = []
+    if group.untaught:
+        alone = standings(Group(taught=group.untaught))
+        untaught = [replace(s, kd=replace(_standing(s.cell, group).kd, p=None)) for s in alone]
+    ranks = _ranks(group.cells)
+    return [replace(standing, rank=ranks.get(id(standing.cell))) for standing in taught + untaught]
+
+
+def _standing(cell: Cell, group: Group) -> Standing:
+    scratch = _baseline("scratch", cell, [c for c in group.cells if not c.identity.teacher])
+    kd = _baseline("kd", cell, [c for c in group.cells if c.identity.teacher])
+    return Standing(cell, _difference(cell, scratch), _difference(cell, kd))
+
+
+def _baseline(method: str, cell: Cell, among: Sequence[Cell]) -> Cell | None:
+    """The one cell of that name on the same recipe; None where there is none, or several and so no telling which."""
+    found = [other for other in among if other.method == method and other.identity.recipe == cell.identity.recipe]
+    return found[0] if len(found) == 1 else None
+
+
+def _difference(cell: Cell, baseline: Cell | None) -> Difference:
+    if baseline is None or baseline is cell:
+        return Difference()
+    return paired_difference(cell.scores, baseline.scores)
+
+
+def _with_holm(family: list[Standing]) -> list[Standing]:
+    scratch, kd = holm([s.scratch.p for s in family]), holm([s.kd.p for s in family])
+    return [
+        replace(s, scratch=replace(s.scratch, p=p), kd=replace(s.kd, p=q))
+        for s, p, q in zip(family, scratch, kd, strict=True)
+    ]
+
+
+def _ranks(cells: Sequence[Cell]) -> dict[int, int]:
+    """Rank by mean score of the cells that have every seed of the table; equal means share the better rank."""
+    wanted = {seeds_of(record) for cell in cells for record in cell.records}
+    means = {id(cell): cell.top1.mean for cell in cells if cell.top1.mean is not None and wanted == set(cell.scores)}
+    return {key: 1 + sum(other > mean for other in means.values()) for key, mean in means.items()}

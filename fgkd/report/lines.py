@@ -1,0 +1,134 @@
+"""One table of a board as text, for whatever draws it: the same words on a page and in a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from fgkd.record import RunRecord
+from fgkd.report.comparison import Cell, Group, Standing, standings
+from fgkd.report.evidence import Difference, Interval
+from fgkd.report.sheet import number
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Line:
+    """One configuration in a table, as raw text; blank where there is no number.
+
+    Attributes:
+        best: whether it leads the complete configurations.
+        tied: whether its interval overlaps the leader's.
+    """
+
+    rank: str
+    method: str
+    top1: str
+    scratch: str
+    kd: str
+    params: str
+    macs: str
+    own_seconds: str
+    shared_seconds: str
+    runs: str
+    best: bool
+    tied: bool
+
+
+def lines_of(group: Group) -> list[Line]:
+    """The table's lines, best mean first, those without a result last."""
+    found = standings(group)
+    leader = next((s.cell.top1 for s in found if s.rank == 1), Interval())
+    names = Counter(cell.method for cell in group.cells)
+    ordered = sorted(found, key=lambda s: (-_or_below(s.cell.top1.mean), s.cell.method, s.cell.identity.config))
+    return [_line(standing, leader, names[standing.cell.method] > 1) for standing in ordered]
+
+
+def _or_below(mean: float | None) -> float:
+    return -1.0 if mean is None else mean
+
+
+def _line(standing: Standing, leader: Interval, ambiguous: bool) -> Line:
+    cell = standing.cell
+    best = standing.rank == 1
+    millions = {name: cell.mean("student", name) for name in ("param_count", "macs")}
+    params, macs = (number(None if v is None else v / 1e6, 2) for v in millions.values())
+    return Line(
+        rank="" if standing.rank is None else str(standing.rank),
+        method=f"{cell.method} ({cell.identity.config})" if ambiguous else cell.method,
+        top1=_score(cell.top1),
+        scratch=_delta(standing.scratch),
+        kd=_delta(standing.kd),
+        params=params,
+        macs=macs,
+        own_seconds=number(cell.mean("costs", "train_seconds"), 0),
+        shared_seconds=number(cell.mean("costs", "shared_seconds"), 0),
+        runs=f"{sum(r.status == 'ok' for r in cell.records)}/{len(cell.records)}",
+        best=best,
+        tied=not best and cell.top1.overlaps(leader),
+    )
+
+
+def _score(top1: Interval) -> str:
+    half = f" +- {top1.half:.2f}" if top1.half is not None else ""
+    return number(top1.mean, 2) + half
+
+
+def _delta(difference: Difference) -> str:
+    if difference.mean is None:
+        return ""
+    star = "*" if difference.p is not None and difference.p < SIGNIFICANT else ""
+    return f"{difference.mean:+.2f}{star}"
+
+
+def heading(group: Group) -> str:
+    """What the table compares, for example ``cub200: resnet18.a1_in1k taught by convnext_base``."""
+    cell = lead_cell(group)
+    dataset = cell.first.spec.feed.dataset
+    protocol = "" if dataset.protocol == "default" else f" ({dataset.protocol})"
+    taught = f" taught by {cell.teacher}" if cell.teacher else " without a teacher"
+    return f"{dataset.name}{protocol}: {cell.student}{taught}"
+
+
+def lead_cell(group: Group) -> Cell:
+    """The cell whose teacher is plain, where there is one: SH-KD's wears a student's head and may be labelled so."""
+    plain = (c for c in group.taught if not (c.first.spec.feed.teacher and c.first.spec.feed.teacher.head_from))
+    return next(plain, group.taught[0])
+
+
+def conditions(group: Group) -> str:
+    """How the runs of the table were made: view, epochs, batch, precision, devices, seeds."""
+    records = [record for cell in group.cells for record in cell.records]
+    feed = lead_cell(group).first.spec.feed
+    facts = [
+        f"view {feed.view.size} px ({feed.view.augment})",
+        f"{feed.epochs} epochs of batches of {feed.batch_size}",
+        f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
+        *([f"a bank of {feed.bank} fixed views per image"] if feed.bank else []),
+        *_listed("on", {r.environment.device for r in records if r.environment.device}),
+        *_listed("seeds", {r.spec.seed for r in records}),
+        *_listed("data seeds", {r.spec.feed.data_seed for r in records}),
+    ]
+    return ", ".join(facts)
+
+
+def _listed(what: str, values: set) -> list[str]:
+    return [f"{what} {', '.join(str(v) for v in sorted(values))}"] if values else []
+
+
+def teacher_lines(group: Group) -> list[str]:
+    """The accuracy of each teacher in the table and what must be known of it, without repeats."""
+    facts = [r.teacher for cell in group.taught for r in cell.records if r.teacher]
+    scores = [f"{t.name}: test top-1 {100 * t.test_top1:.2f} %" for t in facts if t.test_top1 is not None]
+    notes = [f"{t.name}: {note}" for t in facts for note in t.notes]
+    return list(dict.fromkeys(scores + notes))
+
+
+def failure_line(record: RunRecord) -> tuple[str, ...]:
+    """Run, data set, student, method, seeds, status and reason of a run without a result."""
+    spec = record.spec
+    method = "teacher" if spec.role == "teacher" else spec.method.label
+    seeds = f"{spec.seed}/{spec.feed.data_seed}"
+    dataset = spec.feed.dataset.name
+    return record.run_id, dataset, spec.student.name, method, seeds, record.status, (record.reason or "")[:300]

@@ -1,0 +1,114 @@
+"""A suite's board as one Markdown page, for people who browse the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fgkd.record import RunRecord
+from fgkd.report.comparison import Cell, Group, cells_of, tables_of
+from fgkd.report.lines import Line, conditions, failure_line, heading, lines_of, teacher_lines
+from fgkd.report.sheet import markdown_text, number
+
+_LEGEND = """\
+How to read the tables. *top-1*: percent of the test split, weights of the last epoch, mean +- half of the 95 %
+t-interval over runs. *vs scratch*, *vs kd*: mean paired difference in points over the same seeds; `*` marks a
+Holm-corrected p below 0.05. **Bold**: best mean among methods with every seed; `~`: its interval overlaps the best's.
+*own s*, *shared s*: seconds that a run costs alone, its own and those for loading and the teacher.
+*runs*: ended well / recorded. A blank was not measured. Every number is in `leaderboard.csv` and `summary.csv`.
+"""
+_COLUMNS = ("rank", "method", "top-1 %", "vs scratch", "vs kd", "params M", "MACs M", "own s", "shared s", "runs")
+
+
+def board_markdown(records: Sequence[RunRecord], problems: Sequence[str], *, title: str) -> str:
+    """The whole page, ending in a newline; a function of its arguments alone.
+
+    Args:
+        records: of one suite.
+        problems: one line per record that could not be used, beginning with its file's name and a colon.
+        title: for the page of a suite without records.
+    """
+    cells = cells_of(records)
+    sections = [
+        _head(records, title),
+        *(_group_section(group) for group in tables_of(cells)),
+        _teachers_section([cell for cell in cells if cell.first.spec.role == "teacher"]),
+        _failures_section([record for record in records if record.status != "ok"]),
+        _problems_section(problems),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _head(records: Sequence[RunRecord], title: str) -> str:
+    suites = sorted({f"{record.suite} (version {record.suite_version})" for record in records})
+    lines = [
+        f"# Leaderboard of {markdown_text(', '.join(suites) or title)}",
+        "",
+        "Generated from `records/`; edits here are lost.",
+        "",
+        f"{len(records)} runs, {sum(record.status == 'ok' for record in records)} of them ended well.{_code(records)}",
+    ]
+    return "\n".join(lines) + "\n" + (f"\n{_LEGEND}" if records else "")
+
+
+def _code(records: Sequence[RunRecord]) -> str:
+    commits = sorted({record.environment.code_commit or "unknown" for record in records})
+    return f" Code: {markdown_text(', '.join(commits))}." if commits else ""
+
+
+def _group_section(group: Group) -> str:
+    lines = [f"## {markdown_text(heading(group))}", "", f"{markdown_text(conditions(group))}.", ""]
+    if teachers := teacher_lines(group):
+        lines += [*(f"- {markdown_text(line)}" for line in teachers), ""]
+    return "\n".join(lines) + "\n" + _table(_COLUMNS, [_cells(line) for line in lines_of(group)], text_columns={1})
+
+
+def _cells(line: Line) -> list[str]:
+    mark = " ~" if line.tied else ""
+    numbers = [line.scratch, line.kd, line.params, line.macs, line.own_seconds, line.shared_seconds, line.runs]
+    cells = [line.rank, markdown_text(line.method), line.top1 + mark, *numbers]
+    cells = [cell.replace("*", "\\*") if i != 1 else cell for i, cell in enumerate(cells)]
+    return [f"**{cell}**" if line.best and cell else cell for cell in cells]
+
+
+def _teachers_section(cells: Sequence[Cell]) -> str:
+    if not cells:
+        return ""
+    rows = [_teacher_row(record) for cell in cells for record in cell.records]
+    names = ("dataset", "teacher", "test top-1 %", "hold-out top-1 %", "params M", "epochs", "own s", "run")
+    return "## Teachers trained in this suite\n\n" + _table(names, rows, text_columns={0, 1, 7})
+
+
+def _teacher_row(record: RunRecord) -> list[str]:
+    feed = record.spec.feed
+    test, held_out = record.metric("top1"), record.metric("top1", "holdout_last")
+    return [
+        markdown_text(feed.dataset.name),
+        markdown_text(record.spec.student.name),
+        number(None if test is None else 100 * test, 2),
+        number(None if held_out is None else 100 * held_out, 2),
+        number(record.student and record.student.param_count / 1e6, 2),
+        str(feed.epochs),
+        number(record.costs.train_seconds, 0),
+        markdown_text(record.run_id),
+    ]
+
+
+def _failures_section(records: Sequence[RunRecord]) -> str:
+    if not records:
+        return ""
+    rows = [[markdown_text(cell) for cell in failure_line(record)] for record in records]
+    names = ("run", "dataset", "student", "method", "seed/data seed", "status", "reason")
+    return "## Runs without a result\n\n" + _table(names, rows, text_columns=range(len(names)))
+
+
+def _problems_section(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    files = [f"- {markdown_text(problem.split(':')[0])}" for problem in problems]
+    return "\n".join(["## Records that could not be used", "", *files]) + "\n"
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: Iterable[int]) -> str:
+    left = set(text_columns)
+    rules = [":--" if i in left else "--:" for i in range(len(names))]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [names, rules, *rows])
