@@ -174,7 +174,7 @@ class Feed(Spec):
     view: ViewSpec = ViewSpec()
     teacher: TeacherSpec | None = None
     batch_size: int = Field(128, ge=2)
-    epochs: int = Field(100, ge=1)
+    epochs: int = Field(100, ge=0, description="0: the weights are evaluated as they are")
     data_seed: int = Field(0, ge=0)
     precision: Precision = "no"
     bank: int | None = Field(None, ge=1, description="number of fixed views per image replayed from a bank")
@@ -221,14 +221,15 @@ def _classification(label_smoothing: float) -> MethodPart:
 
 
 def teacher_run(feed: Feed) -> RunSpec | None:
-    """The run that trains `feed`'s teacher; None where there is nothing to train.
+    """The run that makes `feed`'s teacher; None where the feed has none.
 
-    It is an ordinary run: no teacher of its own, cross-entropy (smoothed where asked), the fine-tuning recipe, the same data and view.
+    It is an ordinary run: no teacher of its own, cross-entropy (smoothed where asked), the fine-tuning recipe, the same data and view. A teacher
+    whose weights are used as they are is a run of zero epochs: measured and recorded, not trained.
     """
     teacher = feed.teacher
-    if teacher is None or teacher.train is None:
+    if teacher is None:
         return None
-    training = teacher.train
+    training = teacher.train or TeacherTraining(batch_size=feed.batch_size)
     view = feed.view.model_copy(update={"augment": training.augment or feed.view.augment})
     return RunSpec(
         feed=feed.model_copy(
@@ -237,7 +238,7 @@ def teacher_run(feed: Feed) -> RunSpec | None:
                 "bank": None,
                 "view": view,
                 "batch_size": training.batch_size,
-                "epochs": training.epochs,
+                "epochs": training.epochs if teacher.train else 0,
                 "data_seed": 0,
             }
         ),

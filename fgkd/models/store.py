@@ -29,6 +29,9 @@ class WeightStore:
         """Whether whole weights of this run are here."""
         return (self.folder / run_id / "manifest.json").exists()
 
+    def __contains__(self, run_id: object) -> bool:
+        return isinstance(run_id, str) and self.has(run_id)
+
     def facts(self, run_id: str) -> dict[str, Any]:
         """What was written beside the weights."""
         return json.loads((self.folder / run_id / "manifest.json").read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from fgkd.errors import UserErrors
-from fgkd.methods.base import Method, Setting
+from fgkd.methods.base import Setting
 from fgkd.methods.compose import build_method
 from fgkd.models import Backbone, create_backbone
 from fgkd.models.store import WeightStore
-from fgkd.signals import Head, SignalShapes
+from fgkd.signals import Head, Needs, SignalShapes
 from fgkd.spec import BackboneSpec, RunSpec, teacher_run
 from fgkd.teacher.live import Credentials, Teacher
 from fgkd.teacher.survey import TeacherSurvey
@@ -93,41 +92,40 @@ def assemble(run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: 
     network = method.reshape_student(backbone, setting).to(device)
     if backbone.prefers_channels_last:
         network = network.to(memory_format=torch.channels_last)
-    objective = method.build(replace(setting, student=shapes_of(network, backbone))).to(device)
-    return Belongings(network, objective, method.student_needs, backbone.input)
+    shapes = shapes_of(network, backbone)
+    objective = method.build(replace(setting, student=shapes)).to(device)
+    asked = Needs() if teacher is None else within(method.teacher_needs, teacher.shapes)
+    return Belongings(
+        network,
+        objective,
+        within(method.student_needs, shapes),
+        asked,
+        backbone.input,
+        reshaped=method.deploys_more,
+        head_is_fresh=backbone.head_is_fresh,
+    )
 
 
-def open_teacher(
-    run: RunSpec, workshop: Workshop, credentials: Callable[[Teacher], Credentials]
-) -> Teacher:
-    """The teacher of `run`'s feed, with the weights that its own run left, or those that its spec names.
-
-    Args:
-        credentials: called with the teacher where no run of ours has measured it.
-    """
-    spec = run.feed.teacher
-    assert spec is not None
-    trained = teacher_run(run.feed)
-    method: Method | None = build_method(trained.method) if trained else None
-    backbone_spec = spec.backbone.model_copy(update={"weights": "none"}) if trained else spec.backbone
-    backbone = workshop.backbone(backbone_spec, run.feed.view.size)
-    network: nn.Module = backbone
-    if trained and method:
-        network = method.reshape_student(backbone, workshop.setting(backbone.shapes, None, given_head(trained, workshop)))
-        network.load_state_dict(workshop.store.state(trained.run_id))
-    teacher = Teacher(
+def open_teacher(run: RunSpec, workshop: Workshop) -> Teacher:
+    """The teacher of `run`'s feed, with the weights that its own run left in the store."""
+    own, spec = teacher_run(run.feed), run.feed.teacher
+    assert own is not None and spec is not None
+    backbone = workshop.backbone(spec.backbone.model_copy(update={"weights": "none"}), run.feed.view.size)
+    setting = workshop.setting(backbone.shapes, None, given_head(own, workshop))
+    network = build_method(own.method).reshape_student(backbone, setting)
+    network.load_state_dict(workshop.store.state(own.run_id))
+    facts = workshop.store.facts(own.run_id)
+    return Teacher(
         network,
         sight=backbone.input,
         shapes=shapes_of(network, backbone),
         head=head_of(network),
-        credentials=Credentials(spec.name, trained.run_id if trained else None, "", 0.0),
+        credentials=Credentials(spec.name, **{k: facts[k] for k in ("run_id", "weights_hash", "holdout_top1", "test_top1")}),
         device=workshop.engine.device,
         autocast=workshop.engine.autocast,
     )
-    facts = workshop.store.facts(trained.run_id) if trained else None
-    teacher.credentials = credentials(teacher) if facts is None else _remembered(spec.name, facts)
-    return teacher
 
 
-def _remembered(name: str, facts: dict) -> Credentials:
-    return Credentials(name, facts["run_id"], facts["weights_hash"], facts["holdout_top1"], facts["test_top1"])
+def within(needs: Needs, shapes: SignalShapes) -> Needs:
+    """`needs` less the stages that the network does not have."""
+    return replace(needs, stages=needs.stages & set(shapes.stages))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -40,9 +43,15 @@ class Clock:
         finally:
             self._seconds[name] += time.perf_counter() - begun
 
-    def add(self, name: str, seconds: float) -> None:
-        """Count `seconds` measured elsewhere."""
-        self._seconds[name] += seconds
+    def each(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """`items`, counting the host's waiting for the next one under `name`."""
+        iterator = iter(items)
+        while True:
+            with self.span(name, host=True):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
 
     def seconds(self) -> dict[str, float]:
         """All names and their seconds so far; synchronises a CUDA device, so read it at an epoch's end."""

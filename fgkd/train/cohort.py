@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from fgkd.metrics import summarise
 from fgkd.models.eyes import Eyes
-from fgkd.signals import Batch, Lesson, Needs, Progress, Signals
+from fgkd.signals import Batch, Lesson, Progress, Signals
 from fgkd.spec import Feed
 from fgkd.teacher.live import Teacher
 from fgkd.train.clock import Clock
@@ -71,7 +73,6 @@ class Cohort:
         loaders: of the feed's data.
         engine: devices, precision, processes.
         watch: looks on.
-        teacher_needs: the union of what the learners ask of the teacher.
     """
 
     def __init__(
@@ -82,10 +83,10 @@ class Cohort:
         loaders: Loaders,
         engine: Engine,
         watch: Watch | None = None,
-        teacher_needs: Needs = Needs(),
     ) -> None:
         self.feed, self.learners, self.teacher, self.loaders = feed, list(learners), teacher, loaders
-        self.engine, self.watch, self.teacher_needs = engine, watch, teacher_needs
+        self.engine, self.watch = engine, watch
+        self.teacher_needs = reduce(or_, (learner.belongings.teacher_needs for learner in learners))
         self.clock = Clock(engine.device)
         self.images = 0
         self.results: dict[str, Result] = {learner.run_id: Result() for learner in learners}
@@ -173,8 +174,7 @@ class Cohort:
         """Hold-out figures for every learner from one shared pass, and their curves' next points."""
         self.check()
         learners = self.active
-        with self.clock.span("evaluate"):
-            outputs, targets = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
+        outputs, targets = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
         for learner, answer in zip(learners, outputs, strict=True):
             learner.end_epoch(epoch, _accuracies(answer, targets))
         if self.watch is not None:
@@ -185,32 +185,37 @@ class Cohort:
         engine = self.engine
         engine.average_statistics([e.network for e in examinees])
         return evaluate(
-            batches, examinees, device=engine.device, autocast=engine.autocast, gather=engine.gather, embeddings=embeddings
+            batches,
+            examinees,
+            device=engine.device,
+            autocast=engine.autocast,
+            gather=engine.gather,
+            clock=self.clock,
+            embeddings=embeddings,
         )
 
     def examine(self) -> None:
         """Last and best weights of every learner on hold-out and test; the only reading of the test split."""
         learners = self.active
-        with self.clock.span("evaluate"):
-            self._examine("last", learners, {learner.run_id: learner.examinee() for learner in learners})
-            late = [x for x in learners if x.best.epoch == len(x.curve) - 1]
-            early = [x for x in learners if x not in late]
-            for learner in late:
-                metrics = self.results[learner.run_id].metrics
-                metrics |= {f"{split}_best": metrics[f"{split}_last"] for split in ("test", "holdout")}
-            if early:
-                self._examine("best", early, {x.run_id: x.examinee(x.best_network()) for x in early})
+        self._examine("last", learners, [learner.examinee() for learner in learners])
+        early = [learner for learner in learners if learner.best.epoch not in (-1, len(learner.curve) - 1)]
+        self._examine("best", early, [learner.examinee(learner.best_network()) for learner in early])
+        for metrics in (self.results[learner.run_id].metrics for learner in learners if learner not in early):
+            metrics |= {f"{split}_best": metrics[f"{split}_last"] for split in ("test", "holdout")}
 
-    def _examine(self, which: str, learners: Sequence[Learner], examinees: Mapping[str, Examinee]) -> None:
+    def _examine(self, which: str, learners: Sequence[Learner], examinees: Sequence[Examinee]) -> None:
+        if not learners:
+            return
         for split, batches in (("holdout", self.loaders.holdout), ("test", self.loaders.test)):
             asked = [] if self.teacher is None or split in self._references else [self.teacher]
-            everyone = [*(Examinee(t.network, t.sight) for t in asked), *examinees.values()]
+            everyone = [*(Examinee(t.network, t.sight) for t in asked), *examinees]
             outputs, targets = self.answers(batches, everyone, embeddings=split == "test")
             if asked:
                 self._references[split] = outputs.pop(0)
-            reference = self._references.get(split)
             for learner, answer in zip(learners, outputs, strict=True):
                 result = self.results[learner.run_id]
+                # a run without a teacher must not know whose cohort it sat in
+                reference = self._references.get(split) if learner.spec.feed.teacher else None
                 result.metrics[f"{split}_{which}"] = _figures(answer, targets, reference)
                 if split == "test" and which == "last":
                     result.predictions = answer.logits.argmax(1)

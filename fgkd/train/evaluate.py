@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fgkd.methods.base import Objective
 from fgkd.models.eyes import Eyes, Sight
 from fgkd.signals import Batch, Needs, Signals
+from fgkd.train.clock import Clock
 
 Gather = Callable[[Tensor], Tensor]  # (n, ...) of this process -> (N, ...) of all processes, in order
 
@@ -24,12 +25,14 @@ class Examinee:
         sight: how its input looks.
         needs: what is asked of it.
         objective: whose readouts are evaluated beside the logits; None where there are none.
+        name: under which its time is counted.
     """
 
     network: nn.Module
     sight: Sight
     needs: Needs = Needs(logits=True)
     objective: Objective | None = None
+    name: str = "teacher"
 
 
 @dataclass
@@ -93,23 +96,25 @@ def evaluate(
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[object]],
     gather: Gather,
+    clock: Clock,
     embeddings: bool = False,
 ) -> tuple[list[Outputs], Tensor]:
     """Answers of every examinee to the whole split, in the split's order, and the targets (N,), on the CPU.
 
     Args:
         loader: yields each sample once over all processes.
+        clock: counts loading under ``evaluate/load`` and each network under ``evaluate/<name>``.
         embeddings: whether to keep the pooled embeddings too.
     """
     collectors = [_Collector(examinee, embeddings) for examinee in examinees]
     targets: list[Tensor] = []
     with ExitStack() as stack:
         stack.enter_context(_evaluating(examinees))
-        for batch in loader:
+        for batch in clock.each("evaluate/load", loader):
             eyes = Eyes(batch.image.to(device, non_blocking=True))
             targets.append(batch.target)
-            with autocast():
-                for collector in collectors:
+            for collector in collectors:
+                with clock.span(f"evaluate/{collector.examinee.name}"), autocast():
                     collector.take(eyes)
     whole_targets = gather(torch.cat(targets).to(device)).cpu()
     return [c.outputs(gather) for c in collectors], whole_targets

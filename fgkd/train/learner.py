@@ -48,13 +48,19 @@ class Belongings:
         network: the student as it will be deployed, on the device.
         objective: what teaches it.
         needs: what is asked of the network in training.
+        teacher_needs: what is asked of the teacher.
         sight: how its input looks.
+        reshaped: whether the method changed what is deployed.
+        head_is_fresh: whether the classifier was drawn at random rather than loaded.
     """
 
     network: nn.Module
     objective: Objective
     needs: Needs
+    teacher_needs: Needs
     sight: Sight
+    reshaped: bool = False
+    head_is_fresh: bool = True
 
 
 @dataclass
@@ -133,7 +139,8 @@ class Learner:
         """Its evaluated network (or another one in its place) as the evaluation takes it."""
         reads = type(self.objective).readouts is not Objective.readouts
         needs = Needs(logits=True) | (self.belongings.needs if reads else Needs())
-        return Examinee(network or self.evaluated, self.belongings.sight, needs, self.objective if reads else None)
+        objective = self.objective if reads else None
+        return Examinee(network or self.evaluated, self.belongings.sight, needs, objective, name=self.run_id)
 
     def step(self, eyes: Eyes, lesson: Lesson) -> None:
         """Learn from one lesson. Nothing here waits for the device."""

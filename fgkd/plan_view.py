@@ -1,0 +1,85 @@
+"""A priced plan, as a table for people and as JSON for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fgkd.plan import Plan, PlannedCohort
+from fgkd.price import CohortPrice
+
+
+def learners(planned: PlannedCohort) -> str:
+    """Who sits in a cohort, by method: ``kd x3, scratch x3``."""
+    labels = [run.method.label for run in planned.runs]
+    return ", ".join(f"{label} x{labels.count(label)}" if labels.count(label) > 1 else label for label in dict.fromkeys(labels))
+
+
+def plan_table(prices: Sequence[CohortPrice], speed: float) -> Table:
+    """One row per cohort, in order.
+
+    Args:
+        speed: multiply-accumulates per second, see `fgkd.price.machine_speed`.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("#", "data", "teacher", "learners"):
+        table.add_column(name, overflow="fold")
+    for name in ("epochs", "TMACs", "alone", "GiB", "hours"):
+        table.add_column(name, justify="right")
+    for number, price in enumerate(prices, 1):
+        planned = price.cohort
+        feed = planned.feed
+        table.add_row(
+            str(number),
+            feed.dataset.name,
+            feed.teacher.name if feed.teacher else "-",
+            f"{len(planned.runs)}: {learners(planned)}",
+            str(feed.epochs),
+            f"{price.macs / 1e12:.4g}",
+            f"{price.macs_alone / 1e12:.4g}",
+            f"{price.bytes / 2**30:.2f}",
+            f"{price.macs / speed / 3600:.3g}",
+        )
+    return table
+
+
+def print_plan(plan: Plan, prices: Sequence[CohortPrice], speed: float, console: Console) -> None:
+    """The table and the sums below it."""
+    if plan.recorded:
+        console.print(f"{len(plan.recorded)} runs are recorded already and will not be run again")
+    if not prices:
+        console.print("nothing is left to run")
+        return
+    console.print(plan_table(prices, speed))
+    macs, alone = sum(p.macs for p in prices), sum(p.macs_alone for p in prices)
+    console.print(
+        f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {macs / speed / 3600:.3g} h at the "
+        f"{speed / 1e9:.0f} GMAC/s that a ResNet-10 trains at here; one by one it would be {alone / macs:.2f} x as much",
+        highlight=False,
+    )
+
+
+def plan_json(plan: Plan, prices: Sequence[CohortPrice], speed: float) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "recorded": [run.run_id for run in plan.recorded],
+        "gmacs_per_second": speed / 1e9,
+        "cohorts": [
+            {
+                "id": price.cohort.cohort_id,
+                "dataset": price.cohort.feed.dataset.name,
+                "teacher": price.cohort.feed.teacher.name if price.cohort.feed.teacher else None,
+                "runs": [run.run_id for run in price.cohort.runs],
+                "waits_for": sorted(price.cohort.waits_for),
+                "images": price.images,
+                "macs": price.macs,
+                "macs_alone": price.macs_alone,
+                "peak_bytes": price.bytes,
+                "hours": price.macs / speed / 3600,
+            }
+            for price in prices
+        ],
+    }

@@ -1,0 +1,140 @@
+"""What a plan costs before it is run: multiply-accumulates, memory, and hours on this machine.
+
+A cohort pays for its teacher once; run one by one, every run that asks a teacher would pay for it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import timm
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from fgkd.models import create_backbone
+from fgkd.plan import Plan, PlannedCohort
+from fgkd.spec import BackboneSpec, RunSpec
+
+BACKWARD = 3  # a training step costs about three forward passes
+STATES = {"sgd": 1, "momentum": 1, "adam": 2, "adamw": 2}  # float32 copies of the weights that an optimiser keeps
+
+
+@dataclass(frozen=True)
+class NetworkPrice:
+    """One network at one size.
+
+    Attributes:
+        params: parameters.
+        macs: multiply-accumulates of one image.
+        saved_bytes: what autograd keeps of one image between forward and backward, in float32.
+    """
+
+    params: int
+    macs: int
+    saved_bytes: int
+
+
+@dataclass(frozen=True)
+class CohortPrice:
+    """One planned cohort.
+
+    Attributes:
+        images: training images of one learner, over all epochs.
+        macs: together; `macs_alone`: if each run were run by itself.
+        bytes: peak memory of weights, gradients, optimiser states, and the activations of the largest learner.
+    """
+
+    cohort: PlannedCohort
+    images: int
+    macs: float
+    macs_alone: float
+    bytes: int
+
+
+Sizes = Callable[[RunSpec], tuple[int, int]]  # run -> (number of classes, training images per epoch)
+
+
+class Pricer:
+    """Prices cohorts; networks are built on the meta device, so neither weights nor data are needed.
+
+    Args:
+        sizes: of a run's data set.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+        self._known: dict[tuple[BackboneSpec, int, int], NetworkPrice] = {}
+
+    def network(self, spec: BackboneSpec, num_classes: int, view_size: int) -> NetworkPrice:
+        """The price of a network, found once."""
+        key = (spec, num_classes, view_size)
+        if key not in self._known:
+            self._known[key] = price_network(spec, num_classes, view_size)
+        return self._known[key]
+
+    def cohort(self, planned: PlannedCohort) -> CohortPrice:
+        """The price of a cohort."""
+        num_classes, per_epoch = self._sizes(planned.runs[0])
+        feed = planned.feed
+        images = per_epoch // feed.batch_size * feed.batch_size * feed.epochs
+        students = [self.network(run.student, num_classes, feed.view.size) for run in planned.runs]
+        teacher = self.network(feed.teacher.backbone, num_classes, feed.view.size) if feed.teacher else None
+        asks = sum(run.feed.teacher is not None for run in planned.runs)
+        own = BACKWARD * sum(float(s.macs) for s in students)
+        once = float(teacher.macs) if teacher else 0.0
+        states = [2 + STATES.get(run.recipe.optimizer, 2) + (run.recipe.ema is not None) for run in planned.runs]
+        weights = sum(4 * s.params * n for s, n in zip(students, states, strict=True)) + (4 * teacher.params if teacher else 0)
+        return CohortPrice(
+            planned,
+            images,
+            macs=images * (own + once),
+            macs_alone=images * (own + once * asks),
+            bytes=weights + feed.batch_size * max(s.saved_bytes for s in students),
+        )
+
+    def plan(self, plan: Plan) -> list[CohortPrice]:
+        """All cohorts."""
+        return [self.cohort(planned) for planned in plan.cohorts]
+
+
+def price_network(spec: BackboneSpec, num_classes: int, view_size: int) -> NetworkPrice:
+    """Count on the meta device what one image costs, with a batch of two (batch norm refuses one)."""
+    with torch.device("meta"):
+        network = create_backbone(spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=view_size)
+    network.to("meta").train()
+    image = torch.empty(2, 3, network.input.size, network.input.size, device="meta")
+    saved: dict[int, int] = {}
+    weights = {id(p) for p in network.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if id(tensor) not in weights:
+            saved[id(tensor)] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        logits = network(image).logits
+    assert logits is not None  # and alive until here, so that no two saved tensors share an id
+    params = sum(p.numel() for p in network.parameters())
+    return NetworkPrice(params, counter.get_total_flops() // 4, sum(saved.values()) // 2)
+
+
+def machine_speed(device: torch.device, seconds: float = 1.0) -> float:
+    """Multiply-accumulates per second of training a ResNet-10 on this device, measured for about `seconds`.
+
+    A yardstick for hours, no more: other networks reach from a third to three times of it.
+    """
+    network = timm.create_model("resnet10t", num_classes=10).to(device)
+    image = torch.zeros(16, 3, 96, 96, device=device)
+    macs = BACKWARD * 16 * price_network(BackboneSpec(name="resnet10t"), 10, 96).macs
+    begun, steps = 0.0, -1
+    while steps < 1 or time.perf_counter() - begun < seconds:
+        if steps == 0:
+            begun = time.perf_counter()
+        network(image).square().mean().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        steps += 1
+    return macs * steps / (time.perf_counter() - begun)

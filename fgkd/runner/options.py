@@ -1,0 +1,29 @@
+"""Where things lie on this machine and how a suite is run on it; nothing here changes a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """Folders and execution.
+
+    Attributes:
+        data_root: where data sets lie.
+        results: suites get a folder each below it.
+        cache: trained weights, drawn data sets, fitted artefacts.
+        weights: where weights files named in suites lie.
+        workers: loader processes; None: none on a CPU, else up to 8.
+        rerun: run again what is recorded, and replace the records.
+        shard: (i, n): only every n-th cohort of students, starting with the i-th, 0 <= i < n.
+    """
+
+    data_root: Path
+    results: Path
+    cache: Path
+    weights: Path | None = None
+    workers: int | None = None
+    rerun: bool = False
+    shard: tuple[int, int] | None = None

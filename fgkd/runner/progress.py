@@ -1,0 +1,101 @@
+"""What a person sees while a suite runs: bars with time left in a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from fgkd.plan import Plan, PlannedCohort
+from fgkd.train.cohort import Cohort
+
+
+def lessons(cohort: PlannedCohort) -> int:
+    """The work of a cohort in epochs times learners, the unit of the suite's bar."""
+    return max(1, cohort.feed.epochs) * len(cohort.runs)
+
+
+class SuiteProgress:
+    """Shows a plan being run; a context manager.
+
+    The suite's bar counts learner-epochs over all cohorts; the cohort's bar counts images of the running epoch's cohort.
+    Beside them stand images per second and the share of time spent waiting for data.
+    """
+
+    def __init__(self, plan: Plan, console: Console, *, enabled: bool) -> None:
+        self.console, self.enabled = console, enabled
+        self._plan = plan
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not (enabled and console.is_terminal),
+        )
+        self._suite = self._bars.add_task("suite", total=sum(map(lessons, plan.cohorts)), note="")
+        self._cohort: TaskID | None = None
+        self._begun = time.perf_counter()
+
+    def __enter__(self) -> SuiteProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """One line above the bars."""
+        if self.enabled:
+            self.console.print(text, highlight=False)
+
+    def start_cohort(self, number: int, planned: PlannedCohort, steps_per_epoch: int) -> None:
+        """A cohort begins."""
+        feed = planned.feed
+        teacher = f", teacher {feed.teacher.name}" if feed.teacher else ""
+        learners = ", ".join(_counted([run.method.label for run in planned.runs]))
+        self.say(
+            f"[{number}/{len(self._plan.cohorts)}] {feed.dataset.name}: {len(planned.runs)} learners ({learners}){teacher}, "
+            f"{feed.epochs} epochs of {steps_per_epoch} steps at batch {feed.batch_size}"
+        )
+        if self._cohort is not None:
+            self._bars.remove_task(self._cohort)
+        total = feed.epochs * steps_per_epoch
+        self._cohort = self._bars.add_task(f"cohort {number}", total=total or None, note="")
+        self._begun = time.perf_counter()
+
+    def batch(self, cohort: Cohort, epoch: int, images: int) -> None:
+        """A lesson is done."""
+        if self._cohort is not None:
+            self._bars.advance(self._cohort)
+
+    def epoch(self, cohort: Cohort, epoch: int) -> None:
+        """An epoch is done."""
+        wall = time.perf_counter() - self._begun
+        seconds = cohort.clock.seconds()
+        note = f"{cohort.images / wall:.0f} img/s, {seconds.get('load', 0) / wall:.0%} waiting for data"
+        self._bars.advance(self._suite, len(cohort.learners))
+        if self._cohort is not None:
+            self._bars.update(self._cohort, note=note)
+        if not self.console.is_terminal or epoch + 1 == cohort.feed.epochs:
+            left = wall / (epoch + 1) * (cohort.feed.epochs - epoch - 1)
+            self.say(f"  epoch {epoch + 1}/{cohort.feed.epochs}: {_standing(cohort)}; {note}, {left:.0f} s left")
+
+
+def _counted(labels: list[str]) -> list[str]:
+    return [f"{label} x{labels.count(label)}" if labels.count(label) > 1 else label for label in dict.fromkeys(labels)]
+
+
+def _standing(cohort: Cohort) -> str:
+    """Mean hold-out top-1 by method, in percent."""
+    by_label: dict[str, list[float]] = {}
+    for learner in cohort.active:
+        by_label.setdefault(learner.spec.method.label, []).append(learner.curve[-1]["holdout_top1"])
+    lost = len(cohort.learners) - len(cohort.active)
+    parts = [f"{label} {100 * sum(v) / len(v):.1f}" for label, v in by_label.items()]
+    return "hold-out top-1 " + ", ".join(parts) + (f"; {lost} stopped" if lost else "")
