@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from fgkd.methods.adapters import BatchNorm
 from fgkd.methods.base import METHODS, LossTerms, Objective, Setting, cross_entropy
 from fgkd.methods.maps import (
-    BatchNorm,
     MapMethod,
     Shape,
     ShapePair,
@@ -22,17 +22,17 @@ from fgkd.methods.maps import (
     StageMethod,
     map_pairs,
     match_sides,
-    no_autocast,
     per_stage,
     stage_pairs,
     sum_of,
-    wide,
 )
+from fgkd.methods.numerics import full_precision
 from fgkd.signals import Lesson, Signals
 
 MAX_KERNEL = 7
 
 
+@full_precision
 def hint_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of two maps of equal channels, after `match_sides`.
 
@@ -47,7 +47,7 @@ def hint_loss(student: Tensor, teacher: Tensor) -> Tensor:
         >>> hint_loss(torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 2.0)).item()
         4.0
     """
-    student, teacher = match_sides(wide(student), wide(teacher))
+    student, teacher = match_sides(student, teacher)
     return F.mse_loss(student, teacher)
 
 
@@ -110,11 +110,13 @@ class _FitNetObjective(Objective):
         return {"ce": method.ce_weight * cross_entropy(student, lesson), "fitnet": method.fitnet_weight * hint}
 
 
+@full_precision
 def attention_map(x: Tensor) -> Tensor:
     """Where a map is active: channel mean of squares, l2-normalised over positions. (B, C, H, W) -> (B, H*W)."""
-    return F.normalize(wide(x).pow(2).mean(1).flatten(1))
+    return F.normalize(x.pow(2).mean(1).flatten(1))
 
 
+@full_precision
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of two attention maps, the larger map pooled to the smaller first.
 
@@ -130,7 +132,7 @@ def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
         >>> attention_loss(a, a.flip(3)).item()
         1.0
     """
-    student, teacher = match_sides(wide(student), wide(teacher))
+    student, teacher = match_sides(student, teacher)
     return (attention_map(student) - attention_map(teacher)).pow(2).mean()
 
 
@@ -149,6 +151,7 @@ class AttentionTransfer(StageMethod):
         return {"ce": self.ce_weight * cross_entropy(student, lesson), "at": self.at_weight * at}
 
 
+@full_precision
 def selectivity_loss(student: Tensor, teacher: Tensor, *, channel_chunk: int = 256) -> Tensor:
     """Squared maximum mean discrepancy between the channels of two maps, polynomial kernel of degree 2.
 
@@ -167,7 +170,7 @@ def selectivity_loss(student: Tensor, teacher: Tensor, *, channel_chunk: int = 2
         >>> selectivity_loss(a, a).item(), selectivity_loss(a[:, :2], a[:, 2:]).item()
         (0.0, 1.0)
     """
-    student, teacher = match_sides(wide(student), wide(teacher))
+    student, teacher = match_sides(student, teacher)
     a, b = (F.normalize(x.flatten(2), dim=2) for x in (student, teacher))
     mean = lambda x, y: squared_kernel_mean(x, y, channel_chunk)
     return mean(b, b) + mean(a, a) - 2 * mean(a, b)
@@ -190,9 +193,9 @@ def squared_kernel_mean(a: Tensor, b: Tensor, chunk: int) -> Tensor:
     return total / (a.shape[0] * a.shape[1] * b.shape[1])
 
 
+@full_precision
 def _sum_of_squares(rows: Tensor, b: Tensor) -> Tensor:
-    with no_autocast(rows):
-        return (rows @ b.transpose(1, 2)).pow(2).sum()
+    return (rows @ b.transpose(1, 2)).pow(2).sum()
 
 
 @METHODS.register("nst", paper="arXiv:1707.01219")
@@ -212,6 +215,7 @@ class NeuronSelectivity(StageMethod):
         return {"ce": self.ce_weight * cross_entropy(student, lesson), "nst": self.nst_weight * nst}
 
 
+@full_precision
 def variational_loss(mean: Tensor, teacher: Tensor, variance: Tensor) -> Tensor:
     """Negative log-likelihood of the teacher's map under a Gaussian of the student, without its constant.
 
@@ -228,8 +232,8 @@ def variational_loss(mean: Tensor, teacher: Tensor, variance: Tensor) -> Tensor:
         >>> variational_loss(x, x + 2, torch.tensor([1.0, 4.0])).item()
         1.596573...
     """
-    mean, teacher = match_sides(wide(mean), wide(teacher))
-    variance = wide(variance)[:, None, None]
+    mean, teacher = match_sides(mean, teacher)
+    variance = variance[:, None, None]
     return (0.5 * ((mean - teacher).pow(2) / variance + variance.log())).mean()
 
 

@@ -1,4 +1,4 @@
-"""What the methods on stage maps share: which stages both networks have, equal sides, steady arithmetic.
+"""What the methods on stage maps share: which stages both networks have, and equal sides.
 
 Shapes: B batch, C channels, H W sides; a map's shape without the batch axis is (C, H, W).
 """
@@ -14,21 +14,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fgkd.methods.base import Method, Setting
+from fgkd.methods.checks import no_teacher
 from fgkd.signals import Lesson, Needs, Signals
 
 Stage = Literal[-4, -3, -2, -1]
 Shape = tuple[int, int, int]
 ShapePair = tuple[Shape, Shape]  # student's, teacher's
-
-
-def wide(x: Tensor) -> Tensor:
-    """`x` in float32 at least: squares and sums of half-precision maps overflow or lose their digits."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
-def no_autocast(x: Tensor) -> torch.autocast:
-    """A context in which matrix products of wide tensors stay wide."""
-    return torch.autocast(x.device.type, enabled=False)
 
 
 def match_sides(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,30 +45,12 @@ def _pool(x: Tensor, sides: tuple[int, int]) -> Tensor:
     return x if x.shape[2:] == sides else F.adaptive_avg_pool2d(x, sides)
 
 
-class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that falls back on its running statistics where a batch has one value per channel.
-
-    That is a last batch of one image with a 1x1 map, for which there is no variance and torch raises.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
-        if self.training and x.shape[0] * x.shape[2] * x.shape[3] == 1:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
-        return super().forward(x)
-
-
 def stage_pairs(setting: Setting, wanted: Sequence[int]) -> dict[int, ShapePair]:
     """Stage -> (student's shape, teacher's shape), for the stages that both have, earliest first."""
     assert setting.teacher is not None, "problems() lets no setting without a teacher through"
     student, teacher = setting.student.stages, setting.teacher.stages
     common = sorted(stage for stage in set(wanted) if stage in student and stage in teacher)
     return {stage: (student[stage], teacher[stage]) for stage in common}
-
-
-def no_teacher(name: str) -> str:
-    """The problem of a method, by `name`, that has nobody to learn from."""
-    return f"{name}: expected a teacher, found none; name one in the suite's `teachers`"
 
 
 def map_pairs(student: Signals, lesson: Lesson, stages: Sequence[int]) -> dict[int, tuple[Tensor, Tensor]]:
@@ -118,15 +91,13 @@ class MapMethod(Method):
 
     def problems(self, setting: Setting) -> list[str]:
         """No teacher, or no stage in common."""
-        if setting.teacher is None:
-            return [no_teacher(self.name)]
-        if not stage_pairs(setting, self.compared):
-            return [
-                f"{self.name}: expected both networks to have one of the stages {sorted(self.compared)}, found "
-                f"{sorted(setting.student.stages)} in the student and {sorted(setting.teacher.stages)} in the teacher; "
-                "name others in the method's parameters"
-            ]
-        return []
+        if setting.teacher is None or stage_pairs(setting, self.compared):
+            return no_teacher(setting, self.name)
+        return [
+            f"{self.name}: expected both networks to have one of the stages {sorted(self.compared)}, found "
+            f"{sorted(setting.student.stages)} in the student and {sorted(setting.teacher.stages)} in the teacher; "
+            "name others in the method's parameters"
+        ]
 
 
 class StageMethod(MapMethod):

@@ -9,15 +9,18 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from fgkd.methods.adapters import BatchNorm
 from fgkd.methods.base import METHODS, LossTerms, Objective, Setting, cross_entropy
-from fgkd.methods.maps import BatchNorm, StageMethod, map_pairs, match_sides, stage_pairs, sum_of, wide
-from fgkd.methods.schedule import warm_up
+from fgkd.methods.maps import StageMethod, map_pairs, match_sides, stage_pairs, sum_of
+from fgkd.methods.numerics import full_precision, linear_warmup
+from fgkd.methods.schedule import carried_over
 from fgkd.signals import Lesson, Needs, Signals
 
 PYRAMID = (4, 2, 1)  # sides to which maps are pooled besides their own
 MAX_WIDTH = 512  # of the fused maps
 
 
+@full_precision
 def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Hierarchical context loss: mean squared difference at full size and after pooling to 4x4, 2x2 and 1x1.
 
@@ -35,7 +38,7 @@ def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
         >>> context_loss(a, torch.zeros_like(a)).item()
         0.666...
     """
-    student, teacher = match_sides(wide(student), wide(teacher))
+    student, teacher = match_sides(student, teacher)
     loss, weight, weights = F.mse_loss(student, teacher), 1.0, 1.0
     for side in PYRAMID:
         if side < min(student.shape[2:]):
@@ -145,5 +148,6 @@ class _ReviewObjective(Objective):
         for fusion, (mine, theirs) in zip(self.fusions, pairs, strict=True):
             out, above = fusion(mine, above, theirs.shape[2:])
             losses.append(context_loss(out, theirs))
-        weight = method.reviewkd_weight * warm_up(lesson.progress, method.warmup_epochs)
+        epochs = carried_over(method.warmup_epochs, lesson.progress)
+        weight = method.reviewkd_weight * linear_warmup(lesson.progress, epochs)
         return {"ce": method.ce_weight * cross_entropy(student, lesson), "reviewkd": weight * sum_of(losses)}

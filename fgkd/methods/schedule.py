@@ -20,9 +20,3 @@ def carried_over(epochs: float, progress: Progress) -> float:
 def in_first_stage(progress: Progress, epochs: float) -> bool:
     """Whether a two-stage method is still in its first stage, of `epochs` published epochs."""
     return progress.epoch < carried_over(epochs, progress)
-
-
-def warm_up(progress: Progress, epochs: float) -> float:
-    """A factor in [0, 1] that grows linearly over `epochs` published epochs and stays 1."""
-    length = carried_over(epochs, progress)
-    return min(progress.epoch / length, 1.0) if length else 1.0

@@ -1,39 +1,46 @@
 """Methods in two stages: first the features alone are brought near the teacher's, then the student learns to classify.
 
 The first stage is a share of the training, see `schedule.in_first_stage`: 30 epochs as published, or 30/240 of a
-shorter training. Cross-entropy that rests is multiplied by 0, so that every parameter of the student keeps a gradient.
+shorter training. A term that rests is a constant 0, so what only it would train is not touched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from fgkd.methods.adapters import BatchNorm
 from fgkd.methods.base import METHODS, LossTerms, Objective, Setting, cross_entropy
-from fgkd.methods.feature import attention_map
+from fgkd.methods.feature import attention_map, hint_loss
 from fgkd.methods.maps import (
-    BatchNorm,
     MapMethod,
     ShapePair,
     Stage,
     StageMethod,
     map_pairs,
     match_sides,
-    no_autocast,
     per_stage,
     stage_pairs,
     sum_of,
-    wide,
 )
+from fgkd.methods.numerics import full_precision
 from fgkd.methods.schedule import in_first_stage
 from fgkd.signals import Lesson, Signals
 
 
+def resting(student: Signals) -> Tensor:
+    """A term of another stage: 0, without a gradient."""
+    assert student.logits is not None
+    return student.logits.new_zeros(())
+
+
+@full_precision
 def boundary_loss(student: Tensor, teacher: Tensor, *, margin: float = 1.0) -> Tensor:
     """Squared hinge on the wrong side of the teacher's activation boundary.
 
@@ -52,7 +59,7 @@ def boundary_loss(student: Tensor, teacher: Tensor, *, margin: float = 1.0) -> T
         >>> boundary_loss(torch.tensor([0.0, 3.0, 0.5]).reshape(1, 3, 1, 1), teacher).item()  # 1 + 0 + 1.5^2
         3.25
     """
-    student, teacher = match_sides(wide(student), wide(teacher))
+    student, teacher = match_sides(student, teacher)
     short = torch.where(teacher > 0, margin - student, margin + student).clamp(min=0)
     return short.pow(2).sum() / len(student)
 
@@ -89,18 +96,19 @@ class _ABObjective(Objective):
         self.connectors = per_stage({stage: _connector(s[0], t[0]) for stage, (s, t) in pairs.items()})
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
-        method, ce = self.method, cross_entropy(student, lesson)
+        method = self.method
         if not in_first_stage(lesson.progress, method.init_epochs):
-            return {"ce": method.ce_weight * ce}
+            return {"ce": method.ce_weight * cross_entropy(student, lesson), "ab": resting(student)}
         pairs = map_pairs(student, lesson, method.stages).items()
         hidden = [(self.connectors[str(stage)](mine), theirs) for stage, (mine, theirs) in pairs]
-        return {"ce": 0 * ce, "ab": method.ab_weight * boundary_losses(hidden, margin=method.margin)}
+        return {"ce": resting(student), "ab": method.ab_weight * boundary_losses(hidden, margin=method.margin)}
 
 
 def _connector(channels: int, out_channels: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out_channels, 1, bias=False), BatchNorm(out_channels))
 
 
+@full_precision
 def flow(earlier: Tensor, later: Tensor) -> Tensor:
     """Flow of solution procedure: the products of the channels of two maps, mean over positions.
 
@@ -115,9 +123,8 @@ def flow(earlier: Tensor, later: Tensor) -> Tensor:
         >>> flow(torch.ones(1, 1, 4, 4), torch.full((1, 2, 2, 2), 3.0)).tolist()
         [[[3.0, 3.0]]]
     """
-    earlier, later = (x.flatten(2) for x in match_sides(wide(earlier), wide(later)))
-    with no_autocast(earlier):
-        return earlier @ later.transpose(1, 2) / earlier.shape[2]
+    earlier, later = (x.flatten(2) for x in match_sides(earlier, later))
+    return earlier @ later.transpose(1, 2) / earlier.shape[2]
 
 
 def flow_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
@@ -173,15 +180,16 @@ class _FSPObjective(Objective):
         self.projections = per_stage({stage: fit(s[0], t[0]) for stage, (s, t) in pairs.items()})
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
-        method, ce = self.method, cross_entropy(student, lesson)
+        method = self.method
         if not in_first_stage(lesson.progress, method.init_epochs):
-            return {"ce": method.ce_weight * ce}
+            return {"ce": method.ce_weight * cross_entropy(student, lesson), "fsp": resting(student)}
         pairs = map_pairs(student, lesson, method.stages)
         mine = [self.projections[str(stage)](s) for stage, (s, _) in pairs.items()]
         theirs = [t for _, t in pairs.values()]
-        return {"ce": 0 * ce, "fsp": method.fsp_weight * flow_loss(mine, theirs)}
+        return {"ce": resting(student), "fsp": method.fsp_weight * flow_loss(mine, theirs)}
 
 
+@full_precision
 def factor_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean absolute difference of the factors' attention maps, see `feature.attention_map`.
 
@@ -197,7 +205,7 @@ def factor_loss(student: Tensor, teacher: Tensor) -> Tensor:
         >>> factor_loss(a, a.flip(3)).item()
         1.0
     """
-    student, teacher = match_sides(wide(student), wide(teacher))
+    student, teacher = match_sides(student, teacher)
     return (attention_map(student) - attention_map(teacher)).abs().mean()
 
 
@@ -217,7 +225,7 @@ class Paraphraser(nn.Module):
 
     def forward(self, teacher: Tensor) -> Tensor:
         """(B, C, H, W) -> scalar, mean squared error of the reconstruction."""
-        return F.mse_loss(wide(self.decoder(self.encoder(teacher))), wide(teacher))
+        return hint_loss(self.decoder(self.encoder(teacher)), teacher)
 
 
 def translator(channels: int, factors: int) -> nn.Sequential:
@@ -239,6 +247,7 @@ class FactorTransfer(MapMethod):
     the published student waits; so all epochs of a fixed number serve the student.
     """
 
+    term_names: ClassVar[tuple[str, ...]] = ("ce", "ft_paraphraser", "ft")
     ft_weight: float = Field(200.0, ge=0)
     paraphraser_weight: float = Field(1.0, gt=0)
     factor_share: float = Field(0.5, gt=0, le=1)
@@ -267,9 +276,10 @@ class _FTObjective(Objective):
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
         method, stage = self.method, self.method.stage
         ce = method.ce_weight * cross_entropy(student, lesson)
-        teacher = lesson.teacher.stages[stage]
+        teacher, rest = lesson.teacher.stages[stage], resting(student)
         if in_first_stage(lesson.progress, method.init_epochs):
-            return {"ce": ce, "ft_paraphraser": method.paraphraser_weight * self.paraphraser(teacher)}
+            return {"ce": ce, "ft_paraphraser": method.paraphraser_weight * self.paraphraser(teacher), "ft": rest}
         with torch.no_grad():  # the teacher's factors are fixed from here on
             factors = self.paraphraser.encoder(teacher)
-        return {"ce": ce, "ft": method.ft_weight * factor_loss(self.translator(student.stages[stage]), factors)}
+        ft = factor_loss(self.translator(student.stages[stage]), factors)
+        return {"ce": ce, "ft_paraphraser": rest, "ft": method.ft_weight * ft}
