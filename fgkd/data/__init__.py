@@ -1,0 +1,55 @@
+"""Data sets as splits of image files, views of them, and loaders whose batches are functions of seeds alone.
+
+Names are imported on first use, so that cards and plans need neither torch nor the augmentation library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fgkd.data.card import Card, dataset_names, read_card
+    from fgkd.data.images import read_image
+    from fgkd.data.loader import EvalLoader, TrainLoader
+    from fgkd.data.opening import open_dataset, problems
+    from fgkd.data.split import ImageData, Split
+    from fgkd.data.views import EvalView, TrainView, augment_names
+
+_HOMES = {
+    "Card": "card",
+    "dataset_names": "card",
+    "read_card": "card",
+    "read_image": "images",
+    "EvalLoader": "loader",
+    "TrainLoader": "loader",
+    "open_dataset": "opening",
+    "problems": "opening",
+    "ImageData": "split",
+    "Split": "split",
+    "EvalView": "views",
+    "TrainView": "views",
+    "augment_names": "views",
+}
+
+__all__ = [
+    "Card",
+    "EvalLoader",
+    "EvalView",
+    "ImageData",
+    "Split",
+    "TrainLoader",
+    "TrainView",
+    "augment_names",
+    "dataset_names",
+    "open_dataset",
+    "problems",
+    "read_card",
+    "read_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"fgkd.data.{_HOMES[name]}"), name)

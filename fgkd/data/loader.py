@@ -1,0 +1,186 @@
+"""Batches in an order, and with augmentations, that depend on seeds alone: not on workers, ranks or what ran before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fgkd.data.images import read_image
+from fgkd.data.seeds import mix, permutation
+from fgkd.data.split import Split
+from fgkd.data.views import EvalView, TrainView
+from fgkd.errors import UserError
+from fgkd.signals import Batch
+from fgkd.spec import ViewSpec
+
+Key = tuple[int, int]  # position in the split, view
+Sample = tuple[np.ndarray, int, int]  # (3, S, S) uint8, label, position
+Rows = tuple[Tensor, Tensor, Tensor]
+
+
+class _Samples(Dataset):
+    """(position, view) -> a sample, or the text of what is wrong with its file.
+
+    A worker's exception would reach the parent as a traceback within a traceback; a text travels unharmed.
+    """
+
+    def __init__(self, split: Split, view: TrainView | EvalView, seed: int) -> None:
+        self.split, self.view, self.seed = split, view, seed
+
+    def __getitem__(self, key: Key) -> Sample | str:
+        position, view = key
+        try:
+            image = read_image(self.split.paths[position])
+        except UserError as error:
+            return str(error)
+        square = self.view(image, mix("view", self.seed, position, view))
+        return square.transpose(2, 0, 1), int(self.split.targets[position]), position
+
+
+class _Schedule:
+    """The batch sampler; its list of batches is replaced before every pass, while the workers live on."""
+
+    def __init__(self) -> None:
+        self.batches: Sequence[list[Key]] = ()
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Engine:
+    """A torch DataLoader with persistent workers that runs one `_Schedule` after another."""
+
+    def __init__(self, samples: _Samples, workers: int, pin_memory: bool) -> None:
+        self.schedule = _Schedule()
+        self.loader: DataLoader = DataLoader(
+            samples,
+            batch_sampler=self.schedule,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=pin_memory,
+            collate_fn=_collate,
+            worker_init_fn=_start_worker,
+            generator=torch.Generator(),  # else every pass would draw from torch's global generator
+        )
+
+    def run(self, batches: Sequence[list[Key]]) -> Iterator[Rows]:
+        self.schedule.batches = batches
+        for rows in self.loader:
+            if isinstance(rows, str):
+                raise UserError(rows)
+            yield rows
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are the parallelism
+
+
+def _collate(samples: list[Sample | str]) -> Rows | str:
+    good = []
+    for sample in samples:
+        if isinstance(sample, str):
+            return sample
+        good.append(sample)
+    images, targets, positions = zip(*good, strict=True)
+    return torch.from_numpy(np.stack(images)), torch.tensor(targets), torch.tensor(positions)
+
+
+class TrainLoader:
+    """The training split, shuffled and augmented, in full global batches.
+
+    The order is a function of (data_seed, epoch), an augmentation one of (data_seed, position, view).
+
+    Args:
+        split: what to train on.
+        view: how images become squares.
+        batch_size: rows of the global batch, over all ranks.
+        data_seed: >= 0.
+        workers: processes that read and augment; 0 does it in this one.
+        rank: of this process, below `world`; it gets contiguous rows of every global batch.
+        world: processes that train together; divides batch_size.
+        pin_memory: page-locked tensors, for copies to a GPU that do not wait.
+        bank: number of fixed views per image (epoch % bank); None gives each epoch a view of its own.
+
+    Raises:
+        UserError: the split is smaller than one batch, or the ranks cannot share a batch evenly.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        view: ViewSpec,
+        *,
+        batch_size: int,
+        data_seed: int,
+        workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        pin_memory: bool = False,
+        bank: int | None = None,
+    ) -> None:
+        self.steps_per_epoch = len(split) // batch_size  # the rest of an epoch is dropped
+        if self.steps_per_epoch == 0:
+            raise UserError(
+                f"batch_size: {batch_size} is more than the {len(split)} images of the {split.name} split; lower it"
+            )
+        if batch_size % world:
+            raise UserError(f"batch_size: {batch_size} cannot be shared evenly by {world} processes; choose a multiple")
+        self.split, self.batch_size, self.data_seed, self.bank = split, batch_size, data_seed, bank
+        self._share = batch_size // world
+        self._offset = rank * self._share
+        self._engine = _Engine(_Samples(split, TrainView(view), data_seed), workers, pin_memory)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from step `start` on."""
+        view = epoch if self.bank is None else epoch % self.bank
+        order = permutation(mix("order", self.data_seed, epoch), len(self.split)).tolist()
+        firsts = range(start * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size)
+        mine = [order[first + self._offset : first + self._offset + self._share] for first in firsts]
+        for image, target, index in self._engine.run([[(position, view) for position in rows] for rows in mine]):
+            yield Batch(image, target, index, view, self._offset, self.batch_size)
+
+
+class EvalLoader:
+    """Every image of a split once over all ranks, in order, centre view.
+
+    A rank gets a contiguous share; shares differ by at most one image, and nothing is padded.
+
+    Args:
+        split: what to read.
+        view: size and resize; its augmentation is not used.
+        batch_size: rows per batch and process; the last batch may be smaller.
+        workers: as for `TrainLoader`, as are `rank`, `world` and `pin_memory`.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        view: ViewSpec,
+        *,
+        batch_size: int,
+        workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        pin_memory: bool = False,
+    ) -> None:
+        self.split, self.batch_size = split, batch_size
+        self._range = range(len(split) * rank // world, len(split) * (rank + 1) // world)
+        self._engine = _Engine(_Samples(split, EvalView(view), 0), workers, pin_memory)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._range) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        firsts = range(0, len(self._range), self.batch_size)
+        batches = [[(position, 0) for position in self._range[first : first + self.batch_size]] for first in firsts]
+        for image, target, index in self._engine.run(batches):
+            yield Batch(image, target, index)

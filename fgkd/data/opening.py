@@ -1,0 +1,165 @@
+"""From a `DatasetSpec` to an `ImageData`, and what stands in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fgkd.data.card import Card, ProtocolCard, read_card
+from fgkd.data.sources import SOURCES, Listing, Request, Source
+from fgkd.data.split import ImageData, Split, carve, content_hash
+from fgkd.errors import UserError, near_names
+from fgkd.spec import DatasetSpec
+
+PREFIXES = {"folder": "imagefolder", "table": "table", "hub": "hub"}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A spec resolved: who reads what, under which protocol."""
+
+    source: Source
+    request: Request
+    protocol: str
+    card: Card | None = None
+    rules: ProtocolCard | None = None
+
+    @property
+    def where(self) -> Path:
+        return self.request.folder
+
+
+def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
+    """The images of `spec`, found below `root`.
+
+    ``folder:PATH``, ``table:PATH`` and ``hub:...`` open a user's own data without a card; PATH is relative to `root`.
+
+    Args:
+        spec: name, protocol and hold-out.
+        root: the folder that holds data sets.
+        cache: where sets that must be written first (drawn, unpacked, exported) are written, once.
+
+    Raises:
+        UserError: what `problems` would have said, files that are missing, or counts that differ from the card's.
+    """
+    place = _resolve(spec, root, cache)
+    if text := _absent(place):
+        raise UserError(text)
+    listing = place.source.read(place.request)
+    _check(listing, place)
+    train, holdout = listing.train, listing.val
+    revision = content_hash([s for s in (train, holdout, listing.test) if s is not None], _base(place, listing))
+    if holdout is None:
+        train, holdout = carve(train, spec.holdout, spec.holdout_seed, ("train", "holdout"))
+    else:
+        holdout = holdout.take(range(len(holdout)), "holdout")
+    splits = (train, holdout, listing.test)
+    counts = {split.name: len(split) for split in splits}
+    return ImageData(spec.name, place.protocol, listing.class_names, *splits, revision, counts)
+
+
+def problems(spec: DatasetSpec, root: Path) -> list[str]:
+    """Why `spec` cannot be opened, as far as can be seen without reading images or writing; empty when it can."""
+    try:
+        place = _resolve(spec, root, root)
+        if text := _absent(place):
+            return [text]
+        if not place.source.slow:
+            listing = place.source.read(place.request)
+            _check(listing, place)
+            content_hash([s for s in (listing.train, listing.val, listing.test) if s is not None], root)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:
+    prefix, colon, rest = spec.name.partition(":")
+    if colon:
+        return _own(spec, prefix, rest, root, cache)
+    card = read_card(spec.name)
+    name, rules = card.protocol(spec.protocol)
+    if rules.task != "classification":
+        usable = ", ".join(n for n, r in card.fgkd.protocols.items() if r.task == "classification")
+        raise UserError(
+            f"protocol {name!r} of {card.name} is for {rules.task}: its test classes are unknown to the classifier "
+            f"that is trained here; use {usable}"
+        )
+    options = {**card.fgkd.options, **rules.options}
+    request = Request(root / card.fgkd.folder, cache, options)
+    return _Place(SOURCES.get(card.fgkd.source), request, name, card, rules)
+
+
+def _own(spec: DatasetSpec, prefix: str, rest: str, root: Path, cache: Path) -> _Place:
+    if prefix not in PREFIXES:
+        near = near_names(prefix, PREFIXES) or list(PREFIXES)
+        raise UserError(f"data set {spec.name!r}: expected {' or '.join(f'{p}:...' for p in near)}, or a card's name")
+    if spec.protocol != "default":
+        raise UserError(f"data set {spec.name!r}: has no card, so its only protocol is default, not {spec.protocol!r}")
+    request = Request(root / Path(rest).expanduser(), cache, {}, rest)
+    return _Place(SOURCES.get(PREFIXES[prefix]), request, "default")
+
+
+def _absent(place: _Place) -> str:
+    """What is not there at all, and where it comes from; empty when all is."""
+    request, card = place.request, place.card
+    if card is None:
+        wanted = place.source is not SOURCES.get("hub") and not request.folder.exists()
+        return f"{request.folder}: does not exist (a relative path starts at the data root)" if wanted else ""
+    if not card.fgkd.folder:
+        return ""
+    missing = place.source.missing(request.folder)
+    if request.folder.is_dir() and not missing:
+        return ""
+    found = f"lacks {', '.join(missing)}" if request.folder.is_dir() else "does not exist"
+    text = f"data set {card.name}: {request.folder} {found}. Expected there: {card.fgkd.layout.strip()}\n"
+    text += f"Origin: {card.fgkd.origin}. {card.fgkd.download.strip()}"
+    pinned = [f"hub:{copy.id}@{copy.revision}" for copy in card.fgkd.hub if copy.revision]
+    return text + (f"\nOr use the data set {' or '.join(pinned)}." if pinned else "")
+
+
+def _check(listing: Listing, place: _Place) -> None:
+    num_classes = len(listing.class_names)
+    parts = {"train": listing.train, "val": listing.val, "test": listing.test}
+    found = {name: split for name, split in parts.items() if split is not None}
+    for name, split in found.items():
+        _check_labels(split, name, num_classes, place.where)
+    if absent := sorted(set(range(num_classes)) - set(np.unique(listing.train.targets).tolist())):
+        names = ", ".join(listing.class_names[label] for label in absent[:3])
+        raise UserError(f"{place.where}: {len(absent)} classes have no training image, the first are {names}")
+    if place.card is not None and place.rules is not None:
+        _check_counts({name: len(split) for name, split in found.items()}, num_classes, place.card, place)
+
+
+def _check_labels(split: Split, name: str, num_classes: int, where: Path) -> None:
+    if not len(split):
+        raise UserError(f"{where}: the {name} split is empty")
+    low, high = int(split.targets.min()), int(split.targets.max())
+    if low < 0 or high >= num_classes:
+        raise UserError(f"{where}: {name} labels run from {low} to {high}, expected 0 to {num_classes - 1}")
+
+
+def _check_counts(found: dict[str, int], num_classes: int, card: Card, place: _Place) -> None:
+    assert place.rules is not None
+    if num_classes != card.fgkd.num_classes:
+        raise UserError(f"{place.where}: expected {card.fgkd.num_classes} classes of {card.name}, found {num_classes}")
+    expected = {str(name): count for name, count in place.rules.counts.items()}
+    if place.rules.exact and expected and found != expected:
+        raise UserError(
+            f"{place.where}: expected {_spell(expected)} images of {card.name}, found {_spell(found)}; the copy is not "
+            "the published set: get it anew, or open it as folder:... or table:... if that is meant"
+        )
+
+
+def _spell(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _base(place: _Place, listing: Listing) -> Path:
+    """The folder that paths in the revision are relative to, so that a copy elsewhere has the same revision."""
+    if place.source.slow:
+        cache = place.request.cache
+        return cache / listing.train.paths[0].relative_to(cache).parts[0]
+    return place.where if place.where.is_dir() else place.where.parent
