@@ -8,7 +8,6 @@ import stat
 
 import numpy as np
 import pytest
-from board_factory import record, run_spec
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -29,6 +28,7 @@ from fgkd.record import (
     unpack_predictions,
     write_record,
 )
+from tests.board_factory import record, run_spec
 
 
 def test_a_written_record_reads_back_equal(tmp_path):
