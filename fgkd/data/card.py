@@ -61,7 +61,7 @@ class Reading(_Part):
     """The `fgkd:` block.
 
     Attributes:
-        source: who reads the layout, see `fgkd.data.sources`.
+        source: who reads the layout, see `fgkd.data.sources`; ``hub`` reads the first pinned copy listed under `hub`.
         folder: below the data root.
         num_classes: K.
         protocols: by name; the first is the default.

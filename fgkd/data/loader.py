@@ -20,7 +20,7 @@ from fgkd.signals import Batch
 from fgkd.spec import ViewSpec
 
 Key = tuple[int, int]  # position in the split, view
-Sample = tuple[np.ndarray, int, int]  # (3, S, S) uint8, label, position
+Sample = tuple[np.ndarray, int, int]  # (S, S, 3) uint8, label, position
 Rows = tuple[Tensor, Tensor, Tensor]
 
 
@@ -40,7 +40,7 @@ class _Samples(Dataset):
         except UserError as error:
             return str(error)
         square = self.view(image, mix("view", self.seed, position, view))
-        return square.transpose(2, 0, 1), int(self.split.targets[position]), position
+        return square, int(self.split.targets[position]), position
 
 
 class _Schedule:
@@ -91,7 +91,8 @@ def _collate(samples: list[Sample | str]) -> Rows | str:
             return sample
         good.append(sample)
     images, targets, positions = zip(*good, strict=True)
-    return torch.from_numpy(np.stack(images)), torch.tensor(targets), torch.tensor(positions)
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # channels last in memory: nothing is copied
+    return pixels, torch.tensor(targets), torch.tensor(positions)
 
 
 class TrainLoader:

@@ -45,10 +45,8 @@ def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
         UserError: what `problems` would have said, files that are missing, or counts that differ from the card's.
     """
     place = _resolve(spec, root, cache)
-    if text := _absent(place):
-        raise UserError(text)
-    listing = place.source.read(place.request)
-    _check(listing, place)
+    _refuse(place)
+    listing = _read(place)
     train, holdout = listing.train, listing.val
     revision = content_hash([s for s in (train, holdout, listing.test) if s is not None], _base(place, listing))
     if holdout is None:
@@ -64,15 +62,26 @@ def problems(spec: DatasetSpec, root: Path) -> list[str]:
     """Why `spec` cannot be opened, as far as can be seen without reading images or writing; empty when it can."""
     try:
         place = _resolve(spec, root, root)
-        if text := _absent(place):
-            return [text]
+        _refuse(place)
         if not place.source.slow:
-            listing = place.source.read(place.request)
-            _check(listing, place)
+            listing = _read(place)
             content_hash([s for s in (listing.train, listing.val, listing.test) if s is not None], root)
     except UserError as error:
         return [str(error)]
     return []
+
+
+def _refuse(place: _Place) -> None:
+    if text := _absent(place):
+        raise UserError(text)
+    if place.source.check is not None:
+        place.source.check(place.request)
+
+
+def _read(place: _Place) -> Listing:
+    listing = place.source.read(place.request)
+    _check(listing, place)
+    return listing
 
 
 def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:
@@ -88,7 +97,8 @@ def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:
             f"that is trained here; use {usable}"
         )
     options = {**card.fgkd.options, **rules.options}
-    request = Request(root / card.fgkd.folder, cache, options)
+    pinned = [f"{copy.id}@{copy.revision}" for copy in card.fgkd.hub if copy.revision]
+    request = Request(root / card.fgkd.folder, cache, options, next(iter(pinned), ""))
     return _Place(SOURCES.get(card.fgkd.source), request, name, card, rules)
 
 
@@ -116,8 +126,7 @@ def _absent(place: _Place) -> str:
     found = f"lacks {', '.join(missing)}" if request.folder.is_dir() else "does not exist"
     text = f"data set {card.name}: {request.folder} {found}. Expected there: {card.fgkd.layout.strip()}\n"
     text += f"Origin: {card.fgkd.origin}. {card.fgkd.download.strip()}"
-    pinned = [f"hub:{copy.id}@{copy.revision}" for copy in card.fgkd.hub if copy.revision]
-    return text + (f"\nOr use the data set {' or '.join(pinned)}." if pinned else "")
+    return text + (f"\nOr use the data set hub:{request.reference}." if request.reference else "")
 
 
 def _check(listing: Listing, place: _Place) -> None:

@@ -66,7 +66,7 @@ def _light(spec: ViewSpec) -> list[Any]:
 
 @AUGMENTS.register("standard")
 def _standard(spec: ViewSpec) -> list[Any]:
-    return [_random_crop(spec, 0.35), _engine().HorizontalFlip(p=0.5), _jitter(0.2, hue=0.02)]
+    return [_random_crop(spec, 0.35), _engine().HorizontalFlip(p=0.5), _jitter(0.2)]
 
 
 @AUGMENTS.register("strong")
@@ -118,7 +118,8 @@ def _random_crop(spec: ViewSpec, smallest: float) -> Any:
     )
 
 
-def _jitter(strength: float, hue: float) -> Any:
+def _jitter(strength: float, hue: float = 0.0) -> Any:
+    """Brightness, contrast and saturation; hue can be what tells two classes apart, and takes most of the time."""
     around = (1 - strength, 1 + strength)
     return _engine().ColorJitter(brightness=around, contrast=around, saturation=around, hue=(-hue, hue), p=0.8)
 

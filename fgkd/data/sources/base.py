@@ -20,7 +20,7 @@ class Request:
         folder: where the set lies.
         cache: where a source may write, with `fgkd.data.cache.written_once`.
         options: from the card, or none.
-        reference: what followed the colon of ``hub:...`` and the like.
+        reference: what followed the colon of ``hub:...`` and the like, or ID@REVISION of the card's pinned hub copy.
     """
 
     folder: Path
@@ -47,11 +47,13 @@ class Source:
         read: the reader.
         needs: alternatives, each a tuple of paths that must exist below the folder.
         slow: whether reading writes to the cache, so that it is not done while a plan is checked.
+        check: what can be said against a request beforehand, raised as UserError.
     """
 
     read: Callable[[Request], Listing]
     needs: tuple[tuple[str, ...], ...] = ((),)
     slow: bool = False
+    check: Callable[[Request], None] | None = None
 
     def missing(self, folder: Path) -> list[str]:
         """What the nearest alternative lacks; empty when one is complete."""
@@ -62,12 +64,12 @@ SOURCES: Registry[Source] = Registry("source")
 
 
 def source(
-    name: str, *needs: tuple[str, ...], slow: bool = False
+    name: str, *needs: tuple[str, ...], slow: bool = False, check: Callable[[Request], None] | None = None
 ) -> Callable[[Callable[[Request], Listing]], Callable[[Request], Listing]]:
     """Decorator: enter a reader in `SOURCES`."""
 
     def enter(read: Callable[[Request], Listing]) -> Callable[[Request], Listing]:
-        SOURCES.add(name, Source(read, needs or ((),), slow))
+        SOURCES.add(name, Source(read, needs or ((),), slow, check))
         return read
 
     return enter

@@ -14,21 +14,28 @@ from fgkd.data.sources.own import SPLIT_WORDS, _listing
 from fgkd.errors import UserError
 
 REFERENCE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})(#(?P<config>[\w.-]+))?")
-
-
-@source("hub", slow=True)
-def read_hub(request: Request) -> Listing:
-    """``OWNER/NAME@REVISION[#CONFIG]`` or a folder. Options: `image_column`, `label_column`."""
-    if "streaming" in request.reference:
-        raise UserError(f"hub:{request.reference}: {STREAMING}")
-    tables = _from_disk(request.folder) if request.folder.is_dir() else _from_hub(request.reference)
-    return export(request, tables)
-
-
 STREAMING = (
     "a streamed data set has no positions, but the order of an epoch, the hold-out and each image's augmentation are "
     "functions of an image's position; open it without streaming"
 )
+
+
+def check_reference(request: Request) -> None:
+    """Refuse a reference that is neither a folder nor pinned, and streaming."""
+    if "streaming" in request.reference:
+        raise UserError(f"hub:{request.reference}: {STREAMING}")
+    if REFERENCE.fullmatch(request.reference) is None and not request.folder.is_dir():
+        raise UserError(
+            f"hub:{request.reference}: expected OWNER/NAME@REVISION with the 40 hex digits of a commit (names move, "
+            "commits do not), or a folder written by save_to_disk"
+        )
+
+
+@source("hub", slow=True, check=check_reference)
+def read_hub(request: Request) -> Listing:
+    """``OWNER/NAME@REVISION[#CONFIG]`` or a folder. Options: `image_column`, `label_column`."""
+    match = REFERENCE.fullmatch(request.reference)
+    return export(request, _from_hub(match) if match else _from_disk(request.folder))
 
 
 def export(request: Request, tables: Any) -> Listing:
@@ -64,20 +71,14 @@ def _from_disk(folder: Path) -> Any:
         ) from error
 
 
-def _from_hub(reference: str) -> Any:
+def _from_hub(match: re.Match[str]) -> Any:
     import datasets
 
-    match = REFERENCE.fullmatch(reference)
-    if match is None:
-        raise UserError(
-            f"hub:{reference}: expected OWNER/NAME@REVISION with the 40 hex digits of a commit (names move, commits do "
-            "not), or a folder written by save_to_disk"
-        )
     try:
         return datasets.load_dataset(match["id"], match["config"], revision=match["revision"])
     except Exception as error:  # the library and the network fail in many ways
         raise UserError(
-            f"hub:{reference}: cannot be loaded ({error}); check the name, the revision and the network"
+            f"hub:{match[0]}: cannot be loaded ({error}); check the name, the revision and the network"
         ) from error
 
 

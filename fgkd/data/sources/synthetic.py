@@ -10,7 +10,13 @@ from fgkd.data.sources.base import Listing, Request, source
 from fgkd.data.sources.own import read_imagefolder
 
 
-@source("synthetic_birds", slow=True)
+def _check(request: Request) -> None:
+    from fgkd.data.birds import describe_birds
+
+    describe_birds(**request.options)
+
+
+@source("synthetic_birds", slow=True, check=_check)
 def read_synthetic_birds(request: Request) -> Listing:
     """Options: those of `fgkd.data.birds.write_birds`."""
     from fgkd.data import birds  # OpenCV drawing, wanted by this source alone
