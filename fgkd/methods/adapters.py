@@ -69,7 +69,7 @@ def make_projector(kind: ProjectorKind, d_in: int, d_out: int, spatial: bool = F
     Args:
         kind: ``auto`` (see `resolve_kind`), ``identity``, ``linear`` (with bias), ``conv_bn`` and ``conv_bn_relu``
             (1x1 convolution without bias, He initialisation by fan-out, as the connector of SRRL), or
-            ``orthogonal`` (bias-free linear layer whose matrix has orthonormal rows or columns, as in VkD, arXiv:2403.06213).
+            ``orthogonal`` (bias-free linear layer with orthonormal rows or columns, as in VkD, arXiv:2403.06213).
         spatial: whether it maps (B, d_in, H, W) to (B, d_out, H, W); otherwise (B, d_in) to (B, d_out).
 
     Raises:
@@ -117,25 +117,32 @@ class FrozenHead(nn.Module):
         return raised(self.head(pooled))
 
 
-class TeacherHead(nn.Module):
-    """A foreign classifier read through a student's embedding: logits = W projector(z) + b, with W and b frozen.
+class Embedder(nn.Module):
+    """A student's embedding brought to another width.
 
     Convolutional projectors act on the final map, which is then averaged, where the student's own embedding is that
     average; in other students they act on the embedding as a map of one cell. The other kinds act on the embedding.
     """
 
-    def __init__(self, kind: ProjectorKind, student: SignalShapes, head: Head) -> None:
+    def __init__(self, kind: ProjectorKind, student: SignalShapes, width: int) -> None:
         super().__init__()
         self.spatial = acts_on_maps(kind) and student.pooled_is_mean and student.final is not None
-        self.projector = make_projector(kind, student.pooled, head.weight.shape[1], self.spatial)
-        self.classifier = FrozenHead(head)
+        self.projector = make_projector(kind, student.pooled, width, self.spatial)
 
     def embed(self, student: Signals) -> Tensor:
-        """The student's embedding in the foreign head's space, (B, D)."""
+        """What the student shows -> (B, width)."""
         x = student.final if self.spatial else student.pooled
         assert x is not None
         x = raised(self.projector(raised(x)))
         return x.mean((2, 3)) if self.spatial else x
+
+
+class TeacherHead(Embedder):
+    """A foreign classifier read through a student's embedding: logits = W projector(z) + b, with W and b frozen."""
+
+    def __init__(self, kind: ProjectorKind, student: SignalShapes, head: Head) -> None:
+        super().__init__(kind, student, head.weight.shape[1])
+        self.classifier = FrozenHead(head)
 
     def forward(self, student: Signals) -> Tensor:
         """The foreign head's logits for the student's embedding, (B, K)."""
@@ -148,19 +155,23 @@ def acts_on_maps(kind: ProjectorKind) -> bool:
 
 
 def embedding_needs(kind: ProjectorKind) -> Needs:
-    """What `TeacherHead` of this kind may read of a student."""
+    """What an `Embedder` of this kind may read of a student."""
     return Needs(pooled=True, final=acts_on_maps(kind))
 
 
 def width_problems(kind: ProjectorKind, setting: Setting, method: str) -> list[str]:
-    """``projector: identity`` between unequal widths."""
-    wide = head_width(setting)
-    if kind != "identity" or wide is None or wide == setting.student.pooled:
-        return []
-    return [
-        f"{method}.projector: identity needs equal embedding widths, found {setting.student.pooled} (student) and "
-        f"{wide} (teacher); choose linear, orthogonal, conv_bn or conv_bn_relu, or leave it at auto"
-    ]
+    """``projector: identity`` between unequal widths, or one for maps in a network without a final map."""
+    student, wide = setting.student, head_width(setting)
+    if kind == "identity" and wide is not None and wide != student.pooled:
+        return [
+            f"{method}.projector: identity needs equal embedding widths, found {student.pooled} (student) and "
+            f"{wide} (teacher); choose linear, orthogonal, conv_bn or conv_bn_relu, or leave it at auto"
+        ]
+    if acts_on_maps(kind) and student.final is None:
+        return [
+            f"{method}.projector: {kind} reads the final map, and the student has none; choose linear or orthogonal"
+        ]
+    return []
 
 
 def head_width(setting: Setting) -> int | None:

@@ -164,12 +164,13 @@ def method_spec(value: str | Mapping[str, Any]) -> MethodSpec:
         >>> spec.label, spec.parts[0].params["temperature"], spec.weights
         ('mine', 2.0, {'crd': 0.5})
     """
-    given = {"method": value} if isinstance(value, str) else dict(value)
+    given: dict[str, Any] = {"method": value} if isinstance(value, str) else dict(value)
     text = given.pop("method", None)
     if not isinstance(text, str) or not text.strip():
         raise UserErrors([f"method: expected a name such as kd or kd+crd, found {text!r}"])
     names = [name.strip() for name in text.split("+")]
-    label, weights = given.pop("name", text), given.pop("weights", {})
+    label: Any = given.pop("name", text)
+    weights: Any = given.pop("weights", {})
     problems: list[str] = _repeated(names)
     params = _params_by_part(names, given, problems)
     parts = tuple(filter(None, (_part(name, params[name], problems) for name in names)))

@@ -1,4 +1,4 @@
-"""Contrastive representation distillation: with memory banks (CRD), and within the batch."""
+"""Contrastive representation distillation with memory banks."""
 
 from __future__ import annotations
 
@@ -108,7 +108,8 @@ class CRDObjective(Objective):
         self.register_load_state_dict_post_hook(_forget_normalised)
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
-        assert student.pooled is not None and lesson.teacher.pooled is not None
+        assert student.pooled is not None
+        assert lesson.teacher.pooled is not None
         index = lesson.batch.index
         loss = self.contrast(student.pooled, lesson.teacher.pooled, index, self.draw(lesson))
         return {"ce": self.method.ce_weight * cross_entropy(student, lesson), "crd": self.method.crd_weight * loss}
@@ -154,14 +155,14 @@ class CRDObjective(Objective):
         sides = ((v_student, self.bank_teacher.clone()), (v_teacher, self.bank_student.clone()))
         chunks = [slice(i, i + self._rows_at_once) for i in range(0, len(index), self._rows_at_once)]
         self._set_normaliser(sides, contrast, chunks)
-        loss = sum(
+        parts = [
             _recomputed(self._score, len(chunks) > 1, anchor[rows], bank, contrast[rows], z)
             for (anchor, bank), z in zip(sides, self.normaliser, strict=True)
             for rows in chunks
-        )
+        ]
         if self.training:
             self._remember(index, v_student, v_teacher)
-        return loss / len(index)
+        return torch.stack(parts).sum() / len(index)
 
     def _score(self, anchor: Tensor, bank: Tensor, contrast: Tensor, normaliser: Tensor) -> Tensor:
         """Sum of one side's loss over some rows."""
@@ -200,7 +201,7 @@ def _forget_normalised(module: nn.Module, _: Any) -> None:
 
 @METHODS.register("crd", paper="arXiv:1910.10699")
 class CRD(Method):
-    """Contrastive representation distillation (Tian, Krishnan, Isola, arXiv:1910.10699, eq. 17 and 18).
+    """Contrastive representation distillation (Tian, Krishnan, Isola, arXiv:1910.10699).
 
     Embeddings (B, D_s) and (B, D_t) go through trained linear layers to `dim` unit vectors; each anchor is told from
     `num_negatives` samples of other classes in the other net's memory bank (N, dim), by `nce_loss` with the first
@@ -210,12 +211,13 @@ class CRD(Method):
     RepDistiller's. ``positive: relax`` takes a random sample of the anchor's class as the positive.
 
     Departures: `num_negatives` is capped at the largest pool of other classes (RepDistiller draws with replacement
-    there; here only rows whose own pool is smaller do). Negatives are drawn anew on the device instead of in the loader.
+    there; here only rows whose own pool is smaller do). Negatives are drawn on the device, not in the loader.
 
     Memory: the two banks take 8 N dim bytes (51 MB at N = 50 000). A step scores each anchor against the whole bank
-    by a matrix product and picks the drawn scores, 4 N bytes a row instead of the 4 K dim of gathering vectors; rows are
-    taken so that this stays below `max_gather_mb` MiB, and recomputed in backward. The drawn indices take 8 K bytes a
-    row, the score arithmetic about 30 K bytes a row of a chunk. A copy of the banks lives until backward.
+    by a matrix product and picks the drawn scores: 4 N bytes a row instead of the 4 K dim of gathering vectors. So many
+    rows are taken at a time that this stays below `max_gather_mb` MiB, and recomputed in backward if they are not all
+    taken at once. The drawn indices take 8 K bytes a row, the score arithmetic about 30 K bytes a row of a chunk. A
+    copy of the banks lives until backward.
     """
 
     ce_weight: float = Field(1.0, ge=0)

@@ -1,4 +1,4 @@
-"""Methods that lend the student the teacher's classifier while it trains: TH-KD and its embedding companions."""
+"""TH-KD: the teacher's classifier lent to the student while it trains; and its companions on the embedding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from fgkd.methods.logit import kd_loss
 from fgkd.methods.numerics import full_precision
 from fgkd.signals import Head, Lesson, Needs, Signals, SignalShapes
 
-TEACHER_HEAD, OWN_HEAD = "teacher_head", "own_head"  # names in Signals.extras of a student with two heads
+# names in Signals.extras of a student with two heads
+TEACHER_HEAD, OWN_HEAD, EMBEDDING = "teacher_head", "own_head", "teacher_head_embedding"
 
 
 @full_precision
@@ -49,18 +50,18 @@ def compare_heads(student: Head, teacher: Head) -> dict[str, float]:
         student, teacher: weight (K, D), bias (K,) or None.
 
     Returns:
-        ``head_cos_{mean,mean_abs,std,max_abs}`` over classes (std unbiased); with biases ``head_bias_{l2,abs,cos}``:
+        ``head_cos_{mean,mean_abs,std,max_abs}`` over classes; with biases ``head_bias_{l2,abs,cos}``:
         norm of the difference, mean absolute difference, cosine.
     """
-    cosine = F.cosine_similarity(student.weight.float(), teacher.weight.float(), dim=1)
+    cosine = F.cosine_similarity(student.weight.float().cpu(), teacher.weight.float().cpu(), dim=1)
     found = {
         "head_cos_mean": cosine.mean(),
         "head_cos_mean_abs": cosine.abs().mean(),
-        "head_cos_std": cosine.std(),
+        "head_cos_std": cosine.std(correction=0),
         "head_cos_max_abs": cosine.abs().max(),
     }
     if student.bias is not None and teacher.bias is not None:
-        a, b = student.bias.float(), teacher.bias.float()
+        a, b = student.bias.float().cpu(), teacher.bias.float().cpu()
         found["head_bias_l2"] = (a - b).norm()
         found["head_bias_abs"] = (a - b).abs().mean()
         found["head_bias_cos"] = F.cosine_similarity(a, b, dim=0)
@@ -85,10 +86,15 @@ class TwoHeads(nn.Module):
             return self.inner(image, needs)
         signals = self.inner(image, needs | self.needs)
         assert signals.logits is not None
-        other = self.teacher_head(signals)
-        extras = {**signals.extras, TEACHER_HEAD: other, OWN_HEAD: signals.logits}
+        embedding = self.teacher_head.embed(signals)
+        other = self.teacher_head.classifier(embedding)
+        extras = {**signals.extras, TEACHER_HEAD: other, OWN_HEAD: signals.logits, EMBEDDING: embedding}
         logits = signals.logits if self.training else mixed_log_probs(signals.logits, other, weight=self.weight)
         return only(replace(signals, logits=logits, extras=extras), needs)
+
+    def head(self) -> Head:
+        """The student's own classifier."""
+        return self.inner.head()  # type: ignore[operator]
 
 
 class TeacherHeadObjective(Objective):
@@ -101,16 +107,19 @@ class TeacherHeadObjective(Objective):
         self.reference = setting.teacher_head.detached()
         self.teacher_head = None if method.deploys_more else method.teacher_head(setting)
 
-    def head_logits(self, student: Signals) -> Tensor:
-        """The teacher head's logits for the student's embedding, (B, K)."""
-        return student.extras[TEACHER_HEAD] if self.teacher_head is None else self.teacher_head(student)
+    def through_head(self, student: Signals) -> tuple[Tensor, Tensor]:
+        """The student's embedding in the teacher head's space (B, D_t), and that head's logits for it (B, K)."""
+        if self.teacher_head is None:
+            return student.extras[EMBEDDING], student.extras[TEACHER_HEAD]
+        embedding = self.teacher_head.embed(student)
+        return embedding, self.teacher_head.classifier(embedding)
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
-        return self.method.head_terms(student, self.head_logits(student), lesson)
+        return self.method.head_terms(student, *self.through_head(student), lesson)
 
     def readouts(self, student: Signals) -> Mapping[str, Tensor]:
         assert student.logits is not None
-        other, own = self.head_logits(student), student.extras.get(OWN_HEAD, student.logits)
+        other, own = self.through_head(student)[1], student.extras.get(OWN_HEAD, student.logits)
         found = {"teacher_head": other, "mixed": mixed_log_probs(own, other, weight=self.method.readout_weight)}
         return {**found, "own_head": own} if self.teacher_head is None else found
 
@@ -127,7 +136,7 @@ def _like(x: Any, other: Tensor) -> Any:
     return None if x is None else x.to(other.device)
 
 
-@METHODS.register("th_kd", paper="Ben-Baruch et al., It's All in the Head")
+@METHODS.register("th_kd", paper="arXiv:2201.06945")
 class THKD(Method):
     """TH-KD: the student's embedding z_s (B, D_s) is also classified by the teacher's frozen head, W_t P(z_s) + b_t.
 
@@ -209,17 +218,19 @@ class THKD(Method):
             return model
         return TwoHeads(model, self.teacher_head(setting), self.student_needs, self.inference_weight, setting.student)
 
-    def head_terms(self, student: Signals, head: Tensor, lesson: Lesson) -> LossTerms:
-        """Loss terms from the own logits and the teacher head's `head` (B, K)."""
-        assert student.logits is not None and lesson.teacher.logits is not None
-        own_share, head_share = (1 - self.head_weight, self.head_weight) if self.form == "paper" else (1.0, 1.0)
+    def head_terms(self, student: Signals, embedding: Tensor, head: Tensor, lesson: Lesson) -> LossTerms:
+        """Loss terms from what the student shows, its projected embedding (B, D_t) and the teacher head's logits."""
+        assert student.logits is not None
+        assert lesson.teacher.logits is not None
         teacher = lesson.teacher.logits
         own_kd, head_kd = (kd_loss(x, teacher, temperature=self.temperature).mean() for x in (student.logits, head))
-        terms = {
-            "ce": self.ce_weight * own_share * cross_entropy(student, lesson),
-            "kd": self.kd_weight * own_share * own_kd,
-        }
+        own_ce, head_ce = cross_entropy(student, lesson), F.cross_entropy(head.float(), lesson.target)
         if self.form == "released":
-            return {**terms, "th_kd": self.head_weight * head_kd}
-        head_ce = F.cross_entropy(head.float(), lesson.target)
-        return {**terms, "th_ce": self.ce_weight * head_share * head_ce, "th_kd": self.kd_weight * head_share * head_kd}
+            return {"ce": self.ce_weight * own_ce, "kd": self.kd_weight * own_kd, "th_kd": self.head_weight * head_kd}
+        own, other = 1 - self.head_weight, self.head_weight
+        return {
+            "ce": self.ce_weight * own * own_ce,
+            "kd": self.kd_weight * own * own_kd,
+            "th_ce": self.ce_weight * other * head_ce,
+            "th_kd": self.kd_weight * other * head_kd,
+        }
