@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fgkd.errors import UserErrors, unknown_name
+from fgkd.errors import UserError, UserErrors, unknown_name
 from fgkd.grid import AXES, Cell, Override, Settings, cell, cells, entry_name, matches
 from fgkd.method_entries import MethodTable, ShKD
 from fgkd.spec import Feed, Precision, RunSpec, TeacherSpec
@@ -37,6 +37,8 @@ class Expansion:
         ):
             try:
                 run = self.run(here)
+            except UserError as error:
+                problems.append(f"{_title(here)}: {error}")
             except ValidationError as error:
                 problems += [f"{_title(here)}: {dotted(e['loc'])}: {explain(e)}" for e in error.errors()]
             else:
@@ -59,7 +61,7 @@ class Expansion:
         dataset = dict(settings["dataset"])
         if settings.get("holdout") is not None:
             dataset.setdefault("holdout", settings["holdout"])
-        feed = {
+        feed: dict[str, Any] = {
             **{key: settings[key] for key in ("view", "batch_size", "epochs", "data_seed") if key in settings},
             "dataset": dataset,
             "teacher": teacher,
@@ -78,6 +80,8 @@ class Expansion:
         plain = TeacherSpec.model_validate(teacher_form(here.settings["teacher"]))
         if plan is None:
             return plain
+        if plain.train is None:
+            raise UserError(f"sh_kd trains its teacher, but {plain.name} is used as it is (train: null)")
         return plain.model_copy(update={"head_from": self._head(here, plan), "projector": plan.projector})
 
     def _head(self, here: Cell, plan: ShKD) -> RunSpec:

@@ -1,14 +1,14 @@
 """What the entries of a suite's `methods` list stand for: a registered method, a sum of several, or SH-KD.
 
 SH-KD is no loss but a plan: its teacher takes over, frozen, the classifier of a student trained before
-(`head_student`), learns an embedding for it, and then teaches by the `base` method. `share_head` also gives the distilled student that
-classifier.
+(`head_student`), learns an embedding for it, and then teaches by the `base` method. `share_head` also gives the
+distilled student that classifier.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -21,7 +21,7 @@ SH_KD = "sh_kd"
 
 
 class ShKD(Spec):
-    """The parameters of an ``{method: sh_kd, ...}`` entry.
+    """SH-KD: the teacher takes over a trained student's head, frozen, and then teaches by another method, `base`.
 
     Attributes:
         base: the entry by which the student-aware teacher teaches.
@@ -87,14 +87,29 @@ class MethodTable:
 
 
 def _resolve(entry: Any) -> Taught:
-    from fgkd.methods.compose import build_method, method_spec
+    from fgkd.methods.compose import method_spec
 
     if entry == SH_KD or (isinstance(entry, dict) and entry.get("method") == SH_KD):
         return _student_aware({"method": SH_KD} if entry == SH_KD else entry)
     if not isinstance(entry, str | dict):
         raise UserError(f"expected a method's name, or a mapping with method: NAME, found {entry!r}")
     spec = method_spec(entry)
-    return Taught(spec, bool(build_method(spec).teacher_needs))
+    return Taught(spec, _needs_teacher(spec))
+
+
+def _needs_teacher(spec: MethodSpec) -> bool:
+    """Does the method ask a teacher for signals, or else object to a setting for no other reason than lacking one?"""
+    import torch
+
+    from fgkd.methods.base import Setting
+    from fgkd.methods.compose import build_method
+    from fgkd.signals import STAGES, Head, SignalShapes
+
+    method = build_method(spec)
+    shapes = SignalShapes(2, 4, (4, 7, 7), dict.fromkeys(STAGES, (4, 7, 7)), pooled_is_mean=True)
+    alone = Setting(shapes, num_classes=2, train_targets=torch.arange(2))
+    taught = replace(alone, teacher=shapes, teacher_head=Head(torch.zeros(2, 4), torch.zeros(2)))
+    return bool(method.teacher_needs) or bool(set(method.problems(alone)) - set(method.problems(taught)))
 
 
 def _student_aware(entry: dict[str, Any]) -> Taught:

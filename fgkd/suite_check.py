@@ -139,8 +139,9 @@ def _names(settings: Mapping[str, Any], known: Known, methods: MethodTable | Non
     """Unknown names and repeated ones, in the suite's own settings or in an override's."""
     for i, entry in enumerate(_list(settings, "datasets")):
         name = entry.get("name") if isinstance(entry, dict) else entry
-        carded = isinstance(name, str) and not name.startswith(("folder:", "table:"))
-        if known.datasets is not None and carded and name not in known.datasets:
+        if known.datasets is None or not isinstance(name, str) or ":" in name:  # folder:PATH needs no card
+            continue
+        if name not in known.datasets:
             yield Fault(("datasets", i), str(unknown_name("data set", name, known.datasets)))
     if known.augments is not None:
         for path, augment in _augments(settings):

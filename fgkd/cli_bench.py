@@ -1,0 +1,102 @@
+"""``fgkd bench`` and ``fgkd plan``: from flags to runs to the runner."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from fgkd.cli_places import cache_folder, data_root, parse_precision, parse_shard, weights_folder, writable
+from fgkd.cli_print import console, print_json, table
+from fgkd.errors import UserError
+from fgkd.spec import RunSpec
+from fgkd.suite import Filters, Suite, load_suite, suite_names, suite_path
+from fgkd.suite_check import Known
+from fgkd.yaml_places import parse_yaml
+
+
+def bench(args: Namespace) -> int:
+    """Run what has no record yet, or show the plan."""
+    if args.list:
+        return list_suites()
+    if args.dry_run:
+        return plan(args)
+    fields = _option_fields(args)
+    suite, runs = chosen_runs(args)
+    writable(fields["results"], "--results")
+    writable(fields["cache"], "--cache")
+    from fgkd import runner
+
+    return runner.bench(suite, runs, runner.Options(**fields))
+
+
+def plan(args: Namespace) -> int:
+    """Show what is missing of a suite, in order and priced; train nothing."""
+    fields = _option_fields(args)
+    suite, runs = chosen_runs(args)
+    from fgkd import runner
+
+    priced = runner.dry_run(suite, runs, runner.Options(**fields), None if args.json else console())
+    if args.json:
+        print_json(priced)
+    return 0
+
+
+def _option_fields(args: Namespace) -> dict[str, Any]:
+    """The fields of `fgkd.runner.Options`; checked here so that a mistake is told before anything large is imported."""
+    suite_path(_named(args))
+    if args.workers is not None and args.workers < 0:
+        raise UserError(f"--workers: expected 0 or more, found {args.workers}")
+    if args.data_root is not None and not args.data_root.is_dir():
+        raise UserError(f"data root {args.data_root}: expected an existing folder (--data-root)")
+    return {
+        "data_root": data_root(args.data_root),
+        "results": args.results,
+        "cache": cache_folder(args.cache),
+        "weights": weights_folder(args.weights),
+        "workers": args.workers,
+        "rerun": args.rerun,
+        "shard": parse_shard(args.shard),
+    }
+
+
+def _named(args: Namespace) -> str:
+    if not args.suite:
+        raise UserError(f"--suite: expected a name; suites: {', '.join(suite_names()) or 'none'}")
+    return str(args.suite)
+
+
+def list_suites() -> int:
+    """Print every suite's name and description."""
+    rows = []
+    for name in suite_names():
+        about = parse_yaml(suite_path(name).read_text(encoding="utf-8")).value
+        rows.append((name, str(about.get("description", "")) if isinstance(about, dict) else ""))
+    console().print(table(("suite", "about"), rows))
+    return 0
+
+
+def chosen_runs(args: Namespace) -> tuple[Suite, list[RunSpec]]:
+    """The suite and those of its runs that the flags ask for."""
+    precision = parse_precision(args.mixed_precision)
+    suite = load_suite(_named(args), known_names())
+    sets = list(args.set) + ([f"epochs={args.epochs}"] if args.epochs is not None else [])
+    return suite, suite.runs(_filters(args), sets, precision)
+
+
+def known_names() -> Known:
+    """The names that suites are checked against."""
+    from fgkd.data import augment_names, dataset_names
+
+    return Known(datasets=dataset_names(), augments=augment_names())
+
+
+def _filters(args: Namespace) -> Filters:
+    given = {axis: getattr(args, axis) for axis in ("datasets", "teachers", "students", "methods", "seeds")}
+    return Filters(**{axis: _split(f"--{axis}", text) for axis, text in given.items() if text is not None})
+
+
+def _split(flag: str, text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UserError(f"{flag}: expected names with commas between them, found {text!r}")
+    return names

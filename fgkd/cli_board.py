@@ -1,0 +1,56 @@
+"""``fgkd board``: regenerate, check and show leaderboards."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from fgkd.errors import UserError, unknown_name
+
+
+def board(args: Namespace) -> int:
+    """Write and show the boards asked for; with ``--check`` only compare them; 1 where something is amiss."""
+    from fgkd.leaderboard import check_boards, leaderboard, print_board, write_boards
+    from fgkd.record import read_records
+
+    amiss = []
+    for folder in suite_results(args.folder, args.suite, args.results):
+        if args.check:
+            amiss += [f"{folder}: {problem}" for problem in check_boards(folder)]
+            continue
+        records, problems = read_records(folder / "records")
+        amiss += [f"{folder}: {problem}" for problem in problems]
+        if args.json:
+            print(leaderboard(records).to_json(orient="records", indent=1))
+            continue
+        try:
+            write_boards(folder)
+        except OSError as error:
+            raise UserError(f"cannot write the board of {folder}: {error.strerror}") from None
+        print_board(records)
+    for line in amiss:
+        print(line, file=sys.stderr)
+    return 1 if amiss else 0
+
+
+def suite_results(folder: Path | None, suite: str | None, results: Path) -> list[Path]:
+    """The folders, one per suite, that hold records: one named suite, one folder, or all below a results folder.
+
+    Raises:
+        UserError: there are none.
+    """
+    top = folder or results
+    if not top.is_dir():
+        raise UserError(f"results folder {top}: does not exist; fgkd bench makes it, --results names another")
+    if suite is None and (top / "records").is_dir():
+        return [top]
+    found = {path.parent.name: path.parent for path in sorted(top.glob("*/records")) if path.is_dir()}
+    if suite is not None:
+        name = suite.removesuffix(".yaml").rpartition("/")[2]
+        if name not in found:
+            raise unknown_name(f"suite with results in {top}", name, found)
+        return [found[name]]
+    if not found:
+        raise UserError(f"no records below {top}; expected {top}/SUITE/records/*.json, which fgkd bench writes")
+    return list(found.values())

@@ -1,0 +1,67 @@
+"""Folders and options of the command line, from flags, environment and defaults, checked."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+from fgkd.errors import UserError
+from fgkd.spec import Precision
+
+
+def data_root(given: Path | None) -> Path:
+    """``--data-root``, else $FGKD_DATA, else ./data."""
+    return given or Path(os.environ.get("FGKD_DATA") or "data")
+
+
+def weights_folder(given: Path | None) -> Path | None:
+    """``--weights``, else $FGKD_WEIGHTS, else none; UserError where it is no folder."""
+    from_environment = os.environ.get("FGKD_WEIGHTS")
+    folder = given or (Path(from_environment) if from_environment else None)
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"weights folder {folder}: expected an existing folder (--weights or $FGKD_WEIGHTS)")
+    return folder
+
+
+def cache_folder(given: Path | None) -> Path:
+    """``--cache``, else $FGKD_CACHE, else fgkd in the user's cache folder."""
+    if given or os.environ.get("FGKD_CACHE"):
+        return given or Path(os.environ["FGKD_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgkd"
+
+
+def writable(folder: Path, flag: str) -> Path:
+    """`folder`, made where it was missing; UserError, naming `flag`, where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another folder with {flag}") from None
+
+
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """``i/n`` with 0 <= i < n.
+
+    Example:
+        >>> parse_shard("0/4"), parse_shard(None)
+        ((0, 4), None)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise UserError(f"--shard: expected I/N with I from 0 to N - 1, such as 0/4, found {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def parse_precision(text: str | None) -> Precision:
+    """The precision of training: what was asked for, else what ``accelerate launch`` set, else ``no``."""
+    asked = text or os.environ.get("ACCELERATE_MIXED_PRECISION") or "no"
+    for precision in get_args(Precision):
+        if asked == precision:
+            return precision
+    raise UserError(f"--mixed_precision: expected one of {', '.join(get_args(Precision))}, found {asked!r}")

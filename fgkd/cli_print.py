@@ -1,0 +1,33 @@
+"""How the command line prints: tables that fit the terminal, whole lines where the output is no terminal, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def console() -> Console:
+    """Standard output; wide where it is not a terminal, so that files and pipes get unbroken lines."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, fold: bool = False) -> Table:
+    """A table without rules; its last column is cut to fit, or folded."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        last = name == header[-1]
+        made.add_column(name, no_wrap=not (fold and last), overflow="fold" if fold and last else "ellipsis")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON on standard output."""
+    print(json.dumps(value, indent=1))
