@@ -20,11 +20,66 @@ from numpy.typing import NDArray
 
 from fgkd.data.bird_drawing import Pose, draw_bird, feet
 from fgkd.data.bird_scene import draw_background, draw_bird_over, draw_occluders, draw_perch, photograph
-from fgkd.data.bird_species import BirdClass, Palette, class_table
+from fgkd.data.bird_species import BirdClass, Colour, Palette, class_table
+from fgkd.errors import UserError, UserErrors
 
-DRAWING_VERSION = 1  # raise when any picture changes
+DRAWING_VERSION = 1  # raise it when any picture changes: the version is part of the manifest
 SPLITS = ("train", "test")
-JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+# Full chroma: the usual halving of colour resolution would wash out parts that are two pixels wide.
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+
+
+def write_birds(
+    folder: Path, *, seed: int = 0, train_per_class: int = 80, test_per_class: int = 40, size: int = 80
+) -> None:
+    """Write the whole set: JPEGs at ``<split>/<class>/<NNN>.jpg`` and, last, ``manifest.json``.
+
+    A set that stopped half-way is completed. Equal arguments write equal bytes.
+
+    Args:
+        folder: made where missing.
+        seed: of the data set, >= 0.
+        train_per_class: pictures per class, 1 to 999.
+        test_per_class: likewise.
+        size: side in pixels, 32 to 512.
+
+    Raises:
+        UserErrors: an argument is out of range.
+        UserError: the folder holds files that are no part of this set.
+    """
+    manifest = describe_birds(seed=seed, train_per_class=train_per_class, test_per_class=test_per_class, size=size)
+    plan = {
+        folder / split / bird.name / f"{number:03d}.jpg": (bird, split, number)
+        for split, count in manifest["counts"].items()
+        for bird in class_table()
+        for number in range(count)
+    }
+    _refuse_strangers(folder, manifest, plan)
+    for path, (bird, split, number) in plan.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_jpeg(bird_picture(bird, split, number, seed=seed, size=size)))
+    partial = folder / "manifest.json.partial"
+    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
+    os.replace(partial, folder / "manifest.json")
+
+
+def describe_birds(*, seed: int, train_per_class: int, test_per_class: int, size: int) -> dict[str, Any]:
+    """The manifest of the set that `write_birds` draws for the same arguments; UserErrors as there."""
+    wanted = {"seed": (seed, 0, 2**32 - 1), "size": (size, 32, 512)}
+    wanted |= {"train_per_class": (train_per_class, 1, 999), "test_per_class": (test_per_class, 1, 999)}
+    problems = [
+        f"{k}: expected {low} to {high}, got {x}" for k, (x, low, high) in wanted.items() if not low <= x <= high
+    ]
+    if problems:
+        raise UserErrors(problems, "synthetic_birds cannot be drawn")
+    return {
+        "name": "synthetic_birds",
+        "drawing_version": DRAWING_VERSION,
+        "seed": seed,
+        "size": size,
+        "counts": {"train": train_per_class, "test": test_per_class},
+        "classes": {bird.name: {"family": bird.family.name, "parts": bird.described()} for bird in class_table()},
+    }
 
 
 def bird_picture(bird: BirdClass, split: str, number: int, *, seed: int = 0, size: int = 80) -> NDArray[np.uint8]:
@@ -37,9 +92,10 @@ def bird_picture(bird: BirdClass, split: str, number: int, *, seed: int = 0, siz
         seed: of the data set, >= 0.
         size: side in pixels.
     """
+    # The name, not its place in the table: a species added later leaves the others' pictures as they are.
     rng = np.random.default_rng([seed, SPLITS.index(split), zlib.crc32(bird.name.encode()), number])
     habitat = str(rng.choice(bird.family.habitats))
-    pose = _random_pose(rng, bird)
+    pose = _random_pose(rng)
     picture = draw_background(rng, habitat, size)
     draw_perch(rng, picture, habitat, feet(bird.family.shape, pose))
     layer = draw_bird(bird, _individual(rng, bird.family.palette), pose, size)
@@ -48,11 +104,11 @@ def bird_picture(bird: BirdClass, split: str, number: int, *, seed: int = 0, siz
     return photograph(rng, picture)
 
 
-def _random_pose(rng: Generator, bird: BirdClass) -> Pose:
+def _random_pose(rng: Generator) -> Pose:
     facing = 1 if rng.random() < 0.5 else -1
     return Pose(
-        x=0.5 + 0.07 * facing + rng.normal(0, 0.05),
-        y=0.46 + rng.normal(0, 0.045),
+        x=float(0.5 + 0.07 * facing + rng.normal(0, 0.05)),  # tails are long: the body sits ahead of the middle
+        y=float(rng.normal(0.46, 0.045)),
         scale=float(rng.uniform(0.44, 0.58)),
         facing=facing,
         tilt=float(rng.normal(0, 9)),
@@ -61,53 +117,30 @@ def _random_pose(rng: Generator, bird: BirdClass) -> Pose:
 
 
 def _individual(rng: Generator, palette: Palette) -> Palette:
-    """Plumage of one bird: a shared tint and brightness, and a little of its own for each region."""
+    """The plumage of one bird: a tint and a brightness for all of it, and a little variation of each region."""
     tint = rng.normal(1, 0.05, 3) * rng.uniform(0.85, 1.15)
 
-    def varied(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    def varied(colour: Colour) -> Colour:
         red, green, blue = np.clip(np.rint(np.array(colour) * tint * rng.normal(1, 0.05)), 0, 255)
         return int(red), int(green), int(blue)
 
     return Palette(**{region: varied(colour) for region, colour in asdict(palette).items()})
 
 
-def write_birds(
-    folder: Path, *, seed: int = 0, train_per_class: int = 80, test_per_class: int = 40, size: int = 80
-) -> None:
-    """Write the whole set as JPEGs, ``<split>/<class>/<NNN>.jpg``, and last ``manifest.json``.
-
-    Args:
-        folder: made where missing.
-        seed: of the data set, >= 0.
-        train_per_class, test_per_class: pictures per class, >= 1.
-        size: side in pixels, 32 to 512.
-    """
-    manifest = describe_birds(seed=seed, train_per_class=train_per_class, test_per_class=test_per_class, size=size)
-    for bird in class_table():
-        for split, count in manifest["counts"].items():
-            place = folder / split / bird.name
-            place.mkdir(parents=True, exist_ok=True)
-            for number in range(count):
-                picture = bird_picture(bird, split, number, seed=seed, size=size)
-                (place / f"{number:03d}.jpg").write_bytes(_jpeg(picture))
-    partial = folder / "manifest.json.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
-    os.replace(partial, folder / "manifest.json")
-
-
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], JPEG)
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], _JPEG)
     assert done
     return data.tobytes()
 
 
-def describe_birds(*, seed: int, train_per_class: int, test_per_class: int, size: int) -> dict[str, Any]:
-    """The manifest of the set that `write_birds` draws for the same arguments; UserError where one is out of range."""
-    return {
-        "name": "synthetic_birds",
-        "drawing_version": DRAWING_VERSION,
-        "seed": seed,
-        "size": size,
-        "counts": {"train": train_per_class, "test": test_per_class},
-        "classes": {bird.name: {"family": bird.family.name, "parts": bird.described()} for bird in class_table()},
-    }
+def _refuse_strangers(folder: Path, manifest: dict[str, Any], plan: dict[Path, Any]) -> None:
+    """UserError where `folder` holds another set, or files that would be taken for pictures of this one."""
+    found = folder / "manifest.json"
+    if found.exists() and found.read_text(encoding="utf-8") != json.dumps(manifest, indent=2) + "\n":
+        raise UserError(
+            f"{found}: describes another set than the one asked for; delete {folder} or name another folder"
+        )
+    for split in SPLITS:
+        for path in sorted((folder / split).rglob("*")):
+            if path.is_file() and path not in plan:
+                raise UserError(f"{path}: no part of the set asked for; delete {folder} or name another folder")
