@@ -1,14 +1,22 @@
 """Networks: any timm model as a `Backbone`, its weights, its cost."""
 
 from fgkd.models.backbone import Backbone, InputSpec
+from fgkd.models.check import problems
+from fgkd.models.cost import Cost, cost
 from fgkd.models.create import create_backbone
+from fgkd.models.listing import BackboneRow, list_backbones
 from fgkd.models.weights import load_weights, save_weights, weights_hash
 
 __all__ = [
     "Backbone",
+    "BackboneRow",
+    "Cost",
     "InputSpec",
+    "cost",
     "create_backbone",
+    "list_backbones",
     "load_weights",
+    "problems",
     "save_weights",
     "weights_hash",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from fgkd.models.classifier import classify, read_head, write_head
 from fgkd.models.layout import layout_of
 from fgkd.models.probe import Anatomy, examine, trunk
 from fgkd.models.stages import stage_indices
+from fgkd.models.surgery import Inserted, stage_layout, stage_module
 from fgkd.signals import Head, Needs, Signals, SignalShapes
 from fgkd.spec import BackboneSpec
 
@@ -19,7 +21,7 @@ LOGITS = Needs(logits=True)
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network's eyes expect: square images of `size` px, normalised by `mean` and `std` (of pixels in [0, 1])."""
+    """What a network expects: square images of `size` px, normalised by `mean` and `std` (of pixels in [0, 1])."""
 
     size: int
     mean: tuple[float, float, float]
@@ -32,8 +34,8 @@ class Backbone(nn.Module):
     """A timm network called as ``network(image, needs) -> Signals``.
 
     Stages are counted from the end: a pyramid's last four maps, the blocks at the quarters of a ViT; a network of fewer
-    than four maps has fewer stages, as `shapes` tells. Networks with several averaged classifiers (distilled DeiT, LeViT)
-    give the average in training and evaluation alike, as timm does, and are seen as one wider linear head.
+    than four maps has fewer stages, as `shapes` tells. Networks with several averaged classifiers (distilled DeiT,
+    LeViT) give the average in training and evaluation alike, as timm does, and are seen as one wider linear head.
 
     Attributes:
         net: the timm network.
@@ -52,6 +54,7 @@ class Backbone(nn.Module):
         self.spec = spec
         self.loaded_from = loaded_from
         self.head_is_fresh = head_is_fresh
+        self.inserted = nn.ModuleDict()  # by stage, see `insert`
         self._known: Anatomy | None = None
 
     def forward(self, image: Tensor, needs: Needs = LOGITS) -> Signals:
@@ -62,7 +65,7 @@ class Backbone(nn.Module):
         """
         head = self.head() if needs.head else None
         if not (needs.pooled or needs.final or needs.stages):
-            return Signals(logits=self.net(image) if needs.logits else None, head=head)
+            return Signals(logits=self.net(image) if needs.logits else None, head=head, extras=self._extras())
         features, maps = trunk(self.net, image, self._indices(needs))
         pooled, logits = classify(self.net, features) if needs.pooled or needs.logits else (None, None)
         return Signals(
@@ -71,7 +74,11 @@ class Backbone(nn.Module):
             final=self._fold(features) if needs.final else None,
             stages=maps,
             head=head,
+            extras=self._extras(),
         )
+
+    def _extras(self) -> dict[str, Tensor]:
+        return {name: x for layer in self.inserted.values() for name, x in cast(Inserted, layer).take_extras().items()}
 
     def _indices(self, needs: Needs) -> dict[int, int]:
         known = stage_indices(self.net)
@@ -103,7 +110,7 @@ class Backbone(nn.Module):
 
     @property
     def prefers_channels_last(self) -> bool:
-        """Whether most of the network's parameters are convolutions, which the channels-last memory format speeds up."""
+        """Whether most parameters are convolutions', which the channels-last memory format speeds up."""
         convolved = sum(m.weight.numel() for m in self.modules() if isinstance(m, nn.Conv2d))
         return 2 * convolved > sum(p.numel() for p in self.parameters())
 
@@ -131,3 +138,21 @@ class Backbone(nn.Module):
         """
         write_head(self.net, head, frozen)
         self.head_is_fresh = False
+
+    def insert(self, stage: int, module: nn.Module) -> None:
+        """Make `module` a part of the trunk, behind a stage; its parameters, cost and exports become the network's.
+
+        Args:
+            module: (B, C, H, W) -> a map of the same shape, or (map, extras); extras, tensors by name, appear in
+                `Signals.extras`.
+
+        Raises:
+            UserError: this network has no such stage, or none that a layer can be put behind, or one is there already.
+        """
+        if str(stage) in self.inserted:
+            raise UserError(f"{self.spec.name} has a layer behind stage {stage} already")
+        self._indices(Needs(stages=frozenset({stage})))
+        layer = Inserted(module, stage_layout(self.net, stage, self.input.size))
+        stage_module(self.net, stage).register_forward_hook(layer.hook)
+        self.inserted[str(stage)] = layer
+        self._known = None

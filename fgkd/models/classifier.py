@@ -1,14 +1,14 @@
 """The last linear layer of a timm network, found, read and rewritten.
 
-Distilled networks average several linear classifiers. An average of n linear heads is one linear head on the concatenation
-of what they read, so they too are seen as one `Head`, n times as wide.
+Distilled networks average several linear classifiers. An average of n linear heads is one linear head on the
+concatenation of what they read, so they too are seen as one `Head`, n times as wide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,17 +19,18 @@ from fgkd.signals import Head
 
 def linear_layers(net: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     """The linear layers (or 1x1 convolutions) whose outputs, averaged, are `net`'s logits; UserError without any."""
-    classifier = cast(Callable[[], nn.Module], net.get_classifier)()
-    several = isinstance(classifier, tuple | list | nn.ModuleList)
-    layers = [_last_linear(part) for part in (classifier if several else (classifier,))]
-    if not layers or any(layer is None for layer in layers):
+    classifier = cast(Any, net).get_classifier() if hasattr(net, "get_classifier") else ()
+    parts = classifier if isinstance(classifier, tuple | list) else (classifier,)
+    layers = [layer for part in parts for layer in _outputs(part)]
+    if not layers:
         raise UserError(f"{type(net).__name__} has no linear classifier; choose a network made for classification")
-    return cast(list[nn.Linear | nn.Conv2d], layers)
+    return layers
 
 
-def _last_linear(part: nn.Module) -> nn.Linear | nn.Conv2d | None:
-    found = [m for m in part.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    return found[-1] if found else None
+def _outputs(part: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+    """The linear layers of `part` that are as wide as its last: its outputs, not the hidden layers of an MLP head."""
+    linear = [m for m in part.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    return [layer for layer in linear if len(layer.weight) == len(linear[-1].weight)]
 
 
 def linear_names(net: nn.Module) -> list[str]:
@@ -80,8 +81,8 @@ def _write_bias(layer: nn.Linear | nn.Conv2d, bias: Tensor | None) -> None:
 def classify(net: nn.Module, features: Tensor) -> tuple[Tensor, Tensor]:
     """Features as `forward_features` gives them -> (pooled, logits).
 
-    Pooled is read at the door of the last linear layer, after every pooling, norm and dropout before it, so that the two
-    belong to one pass.
+    Pooled is read at the door of the last linear layer, after every pooling, norm and dropout before it, so that the
+    two belong to one pass.
     """
     layers = linear_layers(net)
     read: dict[int, Tensor] = {}
@@ -91,8 +92,15 @@ def classify(net: nn.Module, features: Tensor) -> tuple[Tensor, Tensor]:
     finally:
         for hook in hooks:
             hook.remove()
-    parts = [read[i].flatten(1) for i in range(len(layers))]
+    parts = [_vector(read[i], net) for i in range(len(layers))]
     return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), logits
+
+
+def _vector(read: Tensor, net: nn.Module) -> Tensor:
+    """What a classifier read, as (B, D)."""
+    if read[0].numel() != read.shape[-1 if read.ndim < 4 else 1]:
+        raise UserError(f"{type(net).__name__} classifies from {tuple(read.shape[1:])}, not from one pooled vector")
+    return read.flatten(1)
 
 
 def _note_input(read: dict[int, Tensor], key: int, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:

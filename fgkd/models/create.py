@@ -7,7 +7,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.data import resolve_model_data_config
+from timm.data.config import resolve_model_data_config
 from timm.models import get_pretrained_cfg, is_model, parse_model_name, split_model_name_tag
 from torch import nn
 

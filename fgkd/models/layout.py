@@ -39,7 +39,7 @@ class Layout:
 
 
 def layout_of(features: object, net: nn.Module) -> Layout | None:
-    """The layout of what `net` made of a square image; None where it is no single map (a list of branches, a vector)."""
+    """The layout of what `net` made of a square image; None where it is no single map but branches or a vector."""
     if not isinstance(features, Tensor):
         return None
     if features.ndim == 4:
@@ -47,7 +47,7 @@ def layout_of(features: object, net: nn.Module) -> Layout | None:
     if features.ndim == 3:
         for prefix in (int(getattr(net, "num_prefix_tokens", 0)), 0):
             cells = features.shape[1] - prefix
-            if cells > 0 and isqrt(cells) ** 2 == cells:
+            if cells > 1 and isqrt(cells) ** 2 == cells:  # a single cell would be a class token, not a map
                 return Layout("NLC", prefix)
     return None
 

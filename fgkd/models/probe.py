@@ -1,9 +1,10 @@
-"""What a network's signals look like, found by running it once on noise; neither its state nor any random stream changes."""
+"""What a network's signals look like, found by running a copy on noise: no state and no random stream changes."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ class Anatomy:
 
 
 def trunk(net: nn.Module, image: Tensor, indices: Mapping[int, int]) -> tuple[Tensor, dict[int, Tensor]]:
-    """(B, 3, S, S) -> the features that the head reads, and the maps (B, C, H, W) at `indices`: stage -> feature index."""
+    """(B, 3, S, S) -> what the head reads, and the maps (B, C, H, W) at `indices`: stage -> feature index."""
     if not indices:
         return cast(Callable[[Tensor], Tensor], net.forward_features)(image), {}
     features, maps = cast(Any, net).forward_intermediates(image, indices=sorted(indices.values()), output_fmt="NCHW")
@@ -47,10 +48,11 @@ def examine(net: nn.Module, size: int) -> Anatomy:
     """Run a copy of `net` on noise of (2, 3, size, size).
 
     A copy, because the weights are disturbed first: at initialisation many layers are the identity, and what only looks
-    like a mean would pass for one. UserError where the logits are not a linear function of one pooled vector. On the meta
-    device there are no values to look at, and the two flags of `SignalShapes` that need them stay False.
+    like a mean would pass for one. UserError where the logits are not a linear function of one pooled vector. On the
+    meta device there are no values to look at, and the two flags of `SignalShapes` that need them stay False.
     """
-    with torch.random.fork_rng(devices=[]), torch.autocast(_device(net).type, enabled=False):
+    full_precision = nullcontext() if _device(net).type == "meta" else torch.autocast(_device(net).type, enabled=False)
+    with torch.random.fork_rng(devices=[]), full_precision:
         twin = copy.deepcopy(net).eval()
         _disturb(twin)
         image = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(_device(net))

@@ -49,7 +49,7 @@ def _not_found(name: str, path: Path, folder: Path | None) -> str:
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a file's tensors, from its header alone; UserError where it is cut short or no safetensors."""
+    """Names and shapes of a file's tensors, from its header alone; UserError where it is cut short."""
     try:
         with safe_open(path, framework="pt") as file:
             return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
@@ -70,14 +70,14 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 
 def load_weights(module: nn.Module, path: Path | str) -> None:
-    """Fill `module` from a file, every tensor exactly; UserError listing what is missing, unexpected or of another shape."""
+    """Fill `module` from a file, every tensor; UserError listing what is missing, unexpected or of another shape."""
     state = read_weights(Path(path))
     _refuse(misfits(state, module.state_dict()), f"weights {path} do not fit {type(module).__name__}")
     module.load_state_dict(state)
 
 
 def save_weights(module: nn.Module, path: Path | str) -> None:
-    """Write the state dict as safetensors; whoever reads meanwhile sees the old file or the new one, never half of one."""
+    """Write the state dict as safetensors; readers meanwhile see the old file or the new one, never half of one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
@@ -151,7 +151,7 @@ def misfits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str,
     return missing | unexpected | reshaped
 
 
-def _refuse(found: Mapping[str, str], title: str, most: int = 8) -> None:
+def _refuse(found: Mapping[str, str], title: str, most: int = 4) -> None:
     if found:
         shown = [f"{key} ({what})" for key, what in list(found.items())[:most]]
         more = f" and {len(found) - most} more" if len(found) > most else ""

@@ -1,0 +1,50 @@
+"""What a network costs, counted on tensors without values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fgkd.models.create import on_meta
+from fgkd.models.probe import meta_copy
+from fgkd.signals import Needs
+from fgkd.spec import BackboneSpec
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters of a network, and the multiply-accumulates of one image (matrix products and convolutions only)."""
+
+    params: int
+    macs: int
+
+
+def cost(network: nn.Module | BackboneSpec, size: int, num_classes: int = 1000) -> Cost:
+    """The cost of one image's logits in evaluation mode.
+
+    Args:
+        network: called as ``network(image, needs)``: a `Backbone`, or what a method made of one; or a spec, whose
+            weights are not needed.
+        size: side of the image in px.
+        num_classes: of a spec's network.
+    """
+    if isinstance(network, BackboneSpec):
+        bare = on_meta(network, num_classes=num_classes, size=size).eval()
+        return Cost(count_params(bare), count_macs(bare, size))
+    return Cost(count_params(network), count_macs(meta_copy(network).eval(), size, Needs(logits=True)))
+
+
+def count_params(module: nn.Module) -> int:
+    """All parameters, frozen ones included; shared ones once."""
+    return sum(p.numel() for p in module.parameters())
+
+
+@torch.no_grad()
+def count_macs(module: nn.Module, size: int, *more: object) -> int:
+    """Multiply-accumulates of ``module(image, *more)`` for one image: half of what PyTorch's counter finds."""
+    with FlopCounterMode(display=False) as counter:
+        module(torch.empty(1, 3, size, size, device="meta"), *more)
+    return counter.get_total_flops() // 2
