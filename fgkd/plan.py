@@ -6,9 +6,9 @@ that `scratch` costs no data pass of its own. Teachers are runs in cohorts of th
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from fgkd.spec import Feed, RunSpec, teacher_run
 
@@ -90,44 +90,56 @@ def make_plan(
     """
     todo = missing_runs(runs, recorded, stored)
     done = {run.run_id: run for run in runs if run.run_id not in todo}
-    groups = _group(todo.values())
-    cohorts = {
-        key: PlannedCohort(
-            feed=key,
-            runs=tuple(group),
-            waits_for=frozenset(d.run_id for run in group for d in dependencies(run) if d.run_id in todo),
-        )
-        for key, group in groups.items()
-    }
-    return Plan(tuple(_in_order(cohorts)), tuple(done.values()))
+    groups = _groups(todo)
+    cohorts = [PlannedCohort(group.feed, tuple(group.runs), frozenset(group.waits_for & todo.keys())) for group in groups]
+    order = TopologicalSorter(_graph(groups)).static_order()
+    return Plan(tuple(cohorts[number] for number in order), tuple(done.values()))
 
 
-def _group(runs: Iterable[RunSpec]) -> dict[Feed, list[RunSpec]]:
-    """Runs by feed; teacher-free ones join the first cohort of the same data that does not itself wait for them."""
-    groups: dict[Feed, list[RunSpec]] = {}
-    free: list[RunSpec] = []
-    for run in runs:
-        if run.feed.teacher is None:
-            free.append(run)
+@dataclass
+class _Group:
+    feed: Feed
+    runs: list[RunSpec]
+
+    @property
+    def waits_for(self) -> set[str]:
+        return {needed.run_id for run in self.runs for needed in dependencies(run)}
+
+    def takes(self, run: RunSpec) -> bool:
+        """Are this group's lessons the run's lessons? One that asks for no teacher does not mind one."""
+        return self.feed == run.feed or (run.feed.teacher is None and self.feed.without_teacher() == run.feed)
+
+
+def _groups(todo: Mapping[str, RunSpec]) -> list[_Group]:
+    """Each run in the first group that takes it; runs with a teacher found the groups, so that the others can join them.
+
+    Only a run that waits, or that others wait for, can make groups wait for each other in a circle; such runs are few, and
+    each of them founds a group of its own where joining would.
+    """
+    groups: list[_Group] = []
+    unplaced = dict(todo)
+    awaited = {needed.run_id for run in todo.values() for needed in dependencies(run)}
+    for run in sorted(todo.values(), key=lambda run: (run.feed.teacher is None, len(ancestors(run)))):
+        del unplaced[run.run_id]
+        for group in groups:
+            if group.takes(run):
+                group.runs.append(run)
+                if run.run_id not in awaited or not _circular([*groups, *(_Group(r.feed, [r]) for r in unplaced.values())]):
+                    break
+                group.runs.pop()
         else:
-            groups.setdefault(run.feed, []).append(run)
-    hosts = sorted(groups, key=lambda feed: len(_behind(groups[feed])))
-    for run in free:
-        host = next((f for f in hosts if f.without_teacher() == run.feed and not _closes_a_circle(run, groups[f])), run.feed)
-        groups.setdefault(host, []).append(run)
+            groups.append(_Group(run.feed, [run]))
     return groups
 
 
-def _behind(group: Iterable[RunSpec]) -> set[str]:
-    return {run_id for run in group for run_id in ancestors(run)}
+def _graph(groups: Sequence[_Group]) -> dict[int, set[int]]:
+    home = {run.run_id: number for number, group in enumerate(groups) for run in group.runs}
+    return {number: {home[run_id] for run_id in group.waits_for if run_id in home} for number, group in enumerate(groups)}
 
 
-def _closes_a_circle(run: RunSpec, group: Sequence[RunSpec]) -> bool:
-    """Would `run` in `group` make the group wait for itself, directly or through others?"""
-    return run.run_id in _behind(group) or bool(_behind([run]) & {member.run_id for member in group})
-
-
-def _in_order(cohorts: dict[Feed, PlannedCohort]) -> Iterator[PlannedCohort]:
-    home = {run.run_id: key for key, cohort in cohorts.items() for run in cohort.runs}
-    graph = {key: {home[run_id] for run_id in cohort.waits_for} for key, cohort in cohorts.items()}
-    return (cohorts[key] for key in TopologicalSorter(graph).static_order())
+def _circular(groups: Sequence[_Group]) -> bool:
+    try:
+        TopologicalSorter(_graph(groups)).prepare()
+    except CycleError:
+        return True
+    return False
