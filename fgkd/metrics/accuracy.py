@@ -12,9 +12,9 @@ def predictions(logits: Tensor) -> Tensor:
 
 
 def target_ranks(logits: Tensor, targets: Tensor) -> Tensor:
-    """How many classes come before the target, (N,) in 0 .. K.
+    """How many classes come before the target, (N,) in 0 .. K-1.
 
-    Among equal logits the lower class comes first, as in argmax; a row with NaN puts every class before its target.
+    Among equal logits the lower class comes first, as in argmax; a row with NaN ranks its target beyond any k.
 
     Args:
         logits: (N, K).
@@ -27,7 +27,7 @@ def target_ranks(logits: Tensor, targets: Tensor) -> Tensor:
     scores = logits.gather(1, targets[:, None])
     lower = torch.arange(logits.shape[1], device=logits.device) < targets[:, None]
     ranks = ((logits > scores) | ((logits == scores) & lower)).sum(1)
-    return torch.where(logits.isnan().any(1), logits.shape[1], ranks)
+    return torch.where(logits.isnan().any(1), torch.iinfo(torch.int64).max, ranks)
 
 
 def top_k(logits: Tensor, targets: Tensor, k: int = 1) -> Tensor:
