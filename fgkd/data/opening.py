@@ -79,7 +79,13 @@ def _refuse(place: _Place) -> None:
 
 
 def _read(place: _Place) -> Listing:
-    listing = place.source.read(place.request)
+    try:
+        listing = place.source.read(place.request)
+    except (LookupError, ValueError, OSError) as error:
+        if isinstance(error, UserError):  # an unknown name is a KeyError as well
+            raise
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"{place.where}: its files do not fit together ({what}); unpack them again") from error
     _check(listing, place)
     return listing
 

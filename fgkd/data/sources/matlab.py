@@ -96,7 +96,7 @@ def _matlab(path: Path) -> dict[str, Any]:
 
     try:
         return loadmat(path, squeeze_me=True)
-    except (ValueError, TypeError, OSError, NotImplementedError) as error:
+    except Exception as error:  # a damaged file raises almost anything
         raise UserError(f"{path}: is not a MATLAB file that can be read ({error}); download it again") from error
 
 

@@ -58,7 +58,7 @@ def foodx_rows(path: Path, images: Path) -> list[tuple[Path, int]]:
     Copies differ in the order of rows, so the order is made the names' own.
     """
     rows = [row for row in rows_of(path, ",") if row[1] != "ClassID"]
-    return sorted((images / file, number(label, path)) for file, label in rows)
+    return [(images / file, number(label, path)) for file, label in sorted(rows)]
 
 
 @source("grocery_store", ("dataset/train.txt", "dataset/val.txt", "dataset/test.txt", "dataset/classes.csv"))

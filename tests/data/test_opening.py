@@ -1,0 +1,172 @@
+"""From a spec to splits: protocols, hold-outs, revisions, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fgkd.data import open_dataset, problems
+from fgkd.errors import UserError
+from fgkd.spec import DatasetSpec
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_picture) -> Path:
+    for k, kind in enumerate(("robin", "wren")):
+        for i in range(20):
+            write_picture(tmp_path / f"root/mine/train/{kind}/{i:02d}.jpg", 20 * k + i)
+        for i in range(5):
+            write_picture(tmp_path / f"root/mine/test/{kind}/{i:02d}.jpg", i)
+    return tmp_path / "root"
+
+
+def mine(**changes) -> DatasetSpec:
+    return DatasetSpec(name="folder:mine", **changes)
+
+
+def test_own_folder(root, tmp_path):
+    data = open_dataset(mine(), root, cache=tmp_path)
+    assert problems(mine(), root) == []
+    assert (data.name, data.protocol, data.num_classes) == ("folder:mine", "default", 2)
+    assert data.counts == {"train": 34, "holdout": 6, "test": 10}
+    assert [split.name for split in (data.train, data.holdout, data.test)] == ["train", "holdout", "test"]
+    assert np.bincount(data.holdout.targets).tolist() == [3, 3]
+    assert not set(data.train.paths) & set(data.holdout.paths)
+    assert len(data.revision) == 12
+
+
+def test_holdout_seed_moves_the_holdout_and_nothing_else(root, tmp_path):
+    one, other = (open_dataset(mine(holdout_seed=seed), root, cache=tmp_path) for seed in (0, 1))
+    assert set(one.holdout.paths) != set(other.holdout.paths)
+    assert one.test.paths == other.test.paths
+    assert one.revision == other.revision
+    assert len(open_dataset(mine(holdout=0.5), root, cache=tmp_path).holdout) == 20
+
+
+def test_official_validation_is_the_holdout(root, tmp_path):
+    (root / "mine/test").rename(root / "mine/val")
+    shutil.copytree(root / "mine/val", root / "mine/test")
+    data = open_dataset(mine(), root, cache=tmp_path)
+    assert data.counts == {"train": 40, "holdout": 10, "test": 10}
+    assert data.holdout.name == "holdout"
+
+
+def test_revision_survives_a_move_and_sees_a_change(root, tmp_path):
+    before = open_dataset(mine(), root, cache=tmp_path).revision
+    moved = root.rename(tmp_path / "moved")
+    assert open_dataset(mine(), moved, cache=tmp_path).revision == before
+    (moved / "mine/train/wren/00.jpg").unlink()
+    assert open_dataset(mine(), moved, cache=tmp_path).revision != before
+
+
+def test_table_and_absolute_paths(root, tmp_path):
+    rows = [f"{p.relative_to(root)},{p.parent.name}" for p in sorted((root / "mine/train").glob("*/*"))]
+    (root / "table.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    for name in ("table:table.csv", f"table:{root / 'table.csv'}"):
+        assert open_dataset(DatasetSpec(name=name), root, cache=tmp_path).num_classes == 2
+    rows[0] = "mine/train/robin/nothing.jpg,robin"
+    (root / "table.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    assert "1 of 40 images" in problems(DatasetSpec(name="table:table.csv"), root)[0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"name": "cub2000"}, "unknown data set 'cub2000'; did you mean cub200"),
+        ({"name": "cub200", "protocol": "ofical"}, "unknown protocol of cub200 'ofical'; did you mean official"),
+        ({"name": "cub200", "protocol": "retrieval"}, "'retrieval' of cub200 is for retrieval.*; use official"),
+        ({"name": "folders:mine"}, "expected folder:..., or a card's name"),
+        ({"name": "folder:nothing"}, "nothing: does not exist .*data root"),
+        ({"name": "folder:mine", "protocol": "official"}, "its only protocol is default, not 'official'"),
+        ({"name": "hub:owner/name"}, "40 hex digits of a commit"),
+        (
+            {"name": "stanford_cars"},
+            r"(?s)stanford_cars does not exist\. Expected there: either cars_train/.*Origin: Krause.*hub:tang",
+        ),
+    ],
+)
+def test_problems_say_what_to_do(root, tmp_path, spec, said):
+    (text,) = problems(DatasetSpec(**spec), root)
+    with pytest.raises(UserError, match=said):
+        raise UserError(text)
+    with pytest.raises(UserError) as raised:
+        open_dataset(DatasetSpec(**spec), root, cache=tmp_path)
+    assert str(raised.value) == text
+
+
+def test_a_folder_that_lacks_a_part_is_told_which(root):
+    (root / "CUB_200_2011/images").mkdir(parents=True)
+    (text,) = problems(DatasetSpec(name="cub200"), root)
+    assert "lacks images.txt, image_class_labels.txt, train_test_split.txt, classes.txt" in text
+
+
+def test_lists_that_contradict_each_other(root):
+    data = root / "fgvc-aircraft-2013b/data"
+    (data / "images").mkdir(parents=True)
+    for name, line in (
+        ("variants", "707-320"),
+        ("images_variant_trainval", "1 707-320"),
+        ("images_variant_test", "2 DC-9"),
+    ):
+        (data / f"{name}.txt").write_text(line + "\n")
+    (text,) = problems(DatasetSpec(name="fgvc_aircraft"), root)
+    assert "do not fit together (KeyError: 'DC-9')" in text
+
+
+@pytest.mark.shared
+def test_cub50_and_the_wrong_name_for_it(shared_data, tmp_path):
+    data = open_dataset(DatasetSpec(name="cub50"), shared_data, cache=tmp_path)
+    assert data.counts == {"train": 1275, "holdout": 225, "test": 1389}
+    assert data.protocol == "official-first50"
+    (text,) = problems(DatasetSpec(name="cub200"), shared_data)
+    assert "expected 200 classes of cub200, found 50" in text
+
+
+@pytest.mark.shared
+def test_cars_half_and_grocery_store(shared_data, tmp_path):
+    cars = open_dataset(DatasetSpec(name="stanford_cars_train"), shared_data, cache=tmp_path)
+    assert cars.protocol == "train-half-holdout25"
+    assert cars.counts == {"train": 5192, "holdout": 916, "test": 2036}
+    groceries = open_dataset(DatasetSpec(name="grocery_store"), shared_data, cache=tmp_path)
+    assert groceries.counts == {"train": 2640, "holdout": 296, "test": 2485}
+
+
+@pytest.mark.shared
+def test_a_missing_image_is_a_problem_before_training(shared_data, tmp_path):
+    shutil.copytree(shared_data / "annotations/CUB_200_2011", tmp_path / "CUB_200_2011")
+    (tmp_path / "CUB_200_2011/images").mkdir()
+    (text,) = problems(DatasetSpec(name="cub200"), tmp_path)
+    assert "11788 of 11788 images listed are not there" in text
+
+
+def test_drawn_birds_by_name(tmp_path):
+    spec = DatasetSpec(name="synthetic_birds", protocol="tiny")
+    assert problems(spec, tmp_path) == []
+    assert not list(tmp_path.iterdir()), "checking draws nothing"
+    data = open_dataset(spec, tmp_path, cache=tmp_path / "cache")
+    assert (data.num_classes, data.protocol, len(data.test)) == (25, "tiny", 150)
+
+
+def test_empty_split_and_class_without_training_image(root, tmp_path):
+    for path in (root / "mine/train/wren").iterdir():
+        path.unlink()
+    assert problems(mine(), root) == [f"{root / 'mine'}: 1 classes have no training image, the first are wren"]
+    shutil.rmtree(root / "mine/test")
+    (root / "mine/test/wren").mkdir(parents=True)
+    assert "the test split is empty" in problems(mine(), root)[0]
+
+
+def test_checking_needs_neither_torch_nor_the_augmentation_library():
+    code = (
+        "import sys, pathlib, fgkd.data as d; from fgkd.spec import DatasetSpec\n"
+        "[d.problems(DatasetSpec(name=n), pathlib.Path('nowhere')) for n in d.dataset_names()]\n"
+        "assert d.augment_names()\n"
+        "print([m for m in ('torch', 'albumentations', 'datasets', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
