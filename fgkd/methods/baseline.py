@@ -19,6 +19,8 @@ class Scratch(Method):
     Defaults: none. Departures: none (no paper).
     """
 
+    term_names = ("ce",)
+
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
         return {"ce": cross_entropy(student, lesson)}
 
@@ -34,6 +36,8 @@ class LabelSmoothing(Method):
     """
 
     smoothing: float = Field(0.1, ge=0, lt=1)
+
+    term_names = ("ce",)
 
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
         return {"ce": cross_entropy(student, lesson, label_smoothing=self.smoothing)}

@@ -21,7 +21,7 @@ from fgkd.methods.adapters import (
 from fgkd.methods.base import METHODS, LossTerms, Method, Objective, Setting, cross_entropy
 from fgkd.methods.checks import no_teacher, other_classes
 from fgkd.methods.logit import kd_loss
-from fgkd.methods.numerics import full_precision
+from fgkd.methods.numerics import full_precision, raised
 from fgkd.signals import Head, Lesson, Needs, Signals, SignalShapes
 
 # names in Signals.extras of a student with two heads
@@ -224,7 +224,7 @@ class THKD(Method):
         assert lesson.teacher.logits is not None
         teacher = lesson.teacher.logits
         own_kd, head_kd = (kd_loss(x, teacher, temperature=self.temperature).mean() for x in (student.logits, head))
-        own_ce, head_ce = cross_entropy(student, lesson), F.cross_entropy(head.float(), lesson.target)
+        own_ce, head_ce = cross_entropy(student, lesson), F.cross_entropy(raised(head), lesson.target)
         if self.form == "released":
             return {"ce": self.ce_weight * own_ce, "kd": self.kd_weight * own_kd, "th_kd": self.head_weight * head_kd}
         own, other = 1 - self.head_weight, self.head_weight

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fgkd.methods.base import METHODS, LossTerms, Objective, Setting, cross_entropy
 from fgkd.methods.logit import LogitMethod, kd_loss, standardize_logits
+from fgkd.methods.numerics import raised
 from fgkd.methods.schedule import carried_over
 from fgkd.signals import Lesson, Progress, Signals
 
@@ -46,7 +47,7 @@ class CurriculumObjective(Objective):
         assert lesson.teacher.logits is not None
         pair = (student.logits, lesson.teacher.logits)
         if self.method.standardize:
-            pair = (standardize_logits(pair[0].float()), standardize_logits(pair[1].float()))
+            pair = (standardize_logits(raised(pair[0])), standardize_logits(raised(pair[1])))
         loss = kd_loss(*pair, temperature=self.temperature(lesson.progress)).mean()
         return {
             "ce": self.method.ce_weight * cross_entropy(student, lesson),

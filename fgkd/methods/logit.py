@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fgkd.methods.base import METHODS, LossTerms, Method, Setting, cross_entropy
 from fgkd.methods.checks import no_teacher, other_classes
-from fgkd.methods.numerics import full_precision, linear_warmup
+from fgkd.methods.numerics import full_precision, linear_warmup, raised
 from fgkd.methods.schedule import carried_over
 from fgkd.signals import Lesson, Needs, Progress, Signals
 
@@ -75,7 +75,7 @@ class LogitMethod(Method):
     def compare(self, student: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
         """`loss` after standardisation where that is asked for."""
         if self.standardize:
-            student, teacher = standardize_logits(student.float()), standardize_logits(teacher.float())
+            student, teacher = standardize_logits(raised(student)), standardize_logits(raised(teacher))
         return self.loss(student, teacher, target)
 
     def warmup(self, progress: Progress) -> float:

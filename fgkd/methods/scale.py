@@ -60,7 +60,7 @@ class SDD(LogitMethod):
     warmup_epochs 30 (linear, of 240), weights 1 and the base's own parameters. The losses of cells are averaged over
     cells and batch (``cells: mean``) except for dkd, where they are summed over cells (``cells: sum``): as released.
 
-    Departures: the whole image's correctness is read from the teacher's own logits, whether 1 is among the scales or not.
+    Departures: the whole image's correctness is read from the teacher's logits, scale 1 listed or not.
     The warm-up moves with every step and shrinks in shorter trainings. Grids come from adaptive pooling, so that maps
     of unequal sides have the same cells. ce_weight is 1, the suite's habit; the released KD configuration is not known.
     """

@@ -1,0 +1,215 @@
+"""What every registered method, and a few sums of them, must keep to."""
+
+from __future__ import annotations
+
+import copy
+import io
+import re
+import sys
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+from toy import NETS, Pupil, World
+
+from fgkd.methods import METHODS
+from fgkd.methods.base import Lesson, Method
+from fgkd.methods.compose import build_method, method_spec
+from fgkd.spec import MethodSpec
+
+SUMS = ["kd+crd", "th_kd+crd", "label_smoothing+kd+rkd", "copy_head+kd", "simkd+kd", "letkd+th_kd"]
+ALL = [*METHODS.names(), *SUMS]
+TEACHERS = [name for name in NETS if name != "student"] + ["student"]
+
+
+def make(name: str) -> Method:
+    return build_method(method_spec(name))
+
+
+def world_for(method: Method, teacher: str = "wide", **options: float) -> World:
+    """A world that the method admits; the test is skipped where it refuses this pair of networks."""
+    world = World(teacher=teacher, **options)
+    if problems := method.problems(world.setting):
+        pytest.skip("; ".join(problems))
+    return world
+
+
+def learn(pupil: Pupil, lesson: Lesson) -> dict[str, Tensor]:
+    """One batch, forward and backward."""
+    terms = dict(pupil.terms(lesson))
+    torch.stack([*terms.values()]).sum().backward()
+    return terms
+
+
+def check_finite(terms: dict[str, Tensor], pupil: Pupil) -> None:
+    for name, term in terms.items():
+        assert term.ndim == 0, name
+        assert torch.isfinite(term), name
+    for name, parameter in pupil.modules().named_parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all(), name
+
+
+def tensors_of(lesson: Lesson) -> list[Tensor]:
+    teacher, batch = lesson.teacher, lesson.batch
+    found = [batch.image, batch.target, batch.index, teacher.logits, teacher.pooled, teacher.final]
+    found += [*teacher.stages.values(), *teacher.extras.values()]
+    if teacher.head is not None:
+        found += [teacher.head.weight, teacher.head.bias]
+    return [x for x in found if x is not None]
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_is_a_frozen_value_with_defaults(name: str) -> None:
+    method = METHODS.get(name)()
+    assert method.name == name
+    for field in type(method).model_fields:
+        with pytest.raises(ValidationError):
+            setattr(method, field, getattr(method, field))
+    with pytest.raises(ValidationError):
+        METHODS.get(name)(no_such_parameter=1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_survives_json(name: str) -> None:
+    spec = method_spec(name)
+    again = MethodSpec.model_validate_json(spec.model_dump_json())
+    assert again == spec
+    assert build_method(again) == build_method(spec) == make(name)
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+@pytest.mark.parametrize("name", ALL)
+def test_lives_on_what_it_declares(name: str, teacher: str) -> None:
+    method = make(name)
+    world = world_for(method, teacher)
+    pupil, lesson = world.pupil(method), world.lesson(method, 6)
+    terms = learn(pupil, lesson)
+    assert tuple(terms) == (method.term_names or ("ce", method.name))
+    check_finite(terms, pupil)
+    moved = [p for p in pupil.network.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+    assert moved, "no gradient reached the student"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_admits_some_pair(name: str) -> None:
+    method = make(name)
+    assert any(not method.problems(World(teacher=teacher).setting) for teacher in TEACHERS)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("name", ALL)
+def test_small_batches(name: str, batch_size: int) -> None:
+    method = make(name)
+    world = world_for(method)
+    pupil = world.pupil(method)
+    check_finite(learn(pupil, world.lesson(method, batch_size)), pupil)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_large_logits(name: str) -> None:
+    method = make(name)
+    world = world_for(method, sharpness=1e5)
+    pupil = world.pupil(method)
+    logits = World(sharpness=1e5).student_net.classify(torch.rand(4, 10, 2, 2))[1]
+    assert logits.abs().max() > 1e4
+    check_finite(learn(pupil, world.lesson(method, 4)), pupil)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_half_precision(name: str) -> None:
+    method = make(name)
+    world = world_for(method)
+    pupil, lesson = world.pupil(method), world.lesson(method, 6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = dict(pupil.terms(lesson))
+    torch.stack([*terms.values()]).sum().backward()
+    check_finite(terms, pupil)
+    exact = world_for(method).pupil(method).terms(lesson)
+    for key, term in terms.items():
+        assert term.dtype == torch.float32, key
+        assert term.item() == pytest.approx(exact[key].item(), rel=0.1, abs=0.1), key
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_leaves_teacher_and_lesson_alone(name: str) -> None:
+    method = make(name)
+    world = world_for(method)
+    teacher_before = copy.deepcopy(world.teacher_net.state_dict())
+    pupil, lesson = world.pupil(method), world.lesson(method, 6)
+    before = [x.clone() for x in tensors_of(lesson)]
+    optimizer = torch.optim.SGD(pupil.parameters(), lr=0.1, weight_decay=0.1)
+    learn(pupil, lesson)
+    optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors_of(lesson), strict=True))
+    assert all(x.grad is None for x in tensors_of(lesson))
+    assert all(p.grad is None for p in world.teacher_net.parameters())
+    for key, value in world.teacher_net.state_dict().items():
+        assert torch.equal(value, teacher_before[key]), key
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_same_stream_same_value(name: str) -> None:
+    method = make(name)
+    values = []
+    for _ in range(2):
+        world = world_for(method)
+        pupil = world.pupil(method)
+        values.append([{k: v.item() for k, v in learn(pupil, world.lesson(method, 6, s)).items()} for s in range(2)])
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_continues_from_its_state(name: str) -> None:
+    """Two steps, a save, two steps; the same from the save with a pupil that was built with another seed."""
+    method = make(name)
+    world = world_for(method)
+    first = world.pupil(method)
+    optimizer = torch.optim.SGD(first.parameters(), lr=0.01, momentum=0.9)
+    for step in range(2):
+        train_step(first, optimizer, world.lesson(method, 6, step))
+    file = io.BytesIO()
+    torch.save([first.modules().state_dict(), optimizer.state_dict(), torch.get_rng_state()], file)
+    straight = [train_step(first, optimizer, world.lesson(method, 6, step)) for step in (2, 3)]
+
+    world = world_for(method)
+    second = world.pupil(method, seed=99)
+    optimizer = torch.optim.SGD(second.parameters(), lr=0.01, momentum=0.9)
+    file.seek(0)
+    modules, optimizer_state, stream = torch.load(file, weights_only=True)
+    second.modules().load_state_dict(modules)
+    optimizer.load_state_dict(optimizer_state)
+    torch.set_rng_state(stream)
+    resumed = [train_step(second, optimizer, world.lesson(method, 6, step)) for step in (2, 3)]
+    assert straight == resumed
+    for key, value in first.modules().state_dict().items():
+        assert torch.equal(value, second.modules().state_dict()[key]), key
+
+
+def train_step(pupil: Pupil, optimizer: torch.optim.Optimizer, lesson: Lesson) -> dict[str, float]:
+    terms = learn(pupil, lesson)
+    optimizer.step()
+    optimizer.zero_grad()
+    return {name: term.item() for name, term in terms.items()}
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_refuses_a_setting_without_teacher(name: str) -> None:
+    method = METHODS.get(name)()
+    setting = World().setting
+    alone = type(setting)(setting.student, setting.num_classes, setting.train_targets)
+    asks = bool(method.teacher_needs) or name in ("copy_head", "frozen_head")
+    assert bool(method.problems(alone)) == asks
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_is_documented(name: str) -> None:
+    """The class says defaults and departures; shapes may stand with the losses that it names."""
+    kind = METHODS.get(name)
+    assert kind.paper or name == "scratch"
+    text = kind.__doc__ or ""
+    for word in ("Default", "Departures"):
+        assert word in text, f"expected a sentence on {word.lower()}"
+    module = sys.modules[kind.__module__]
+    losses = [getattr(module, named).__doc__ or "" for named in re.findall(r"`(\w+)`", text) if hasattr(module, named)]
+    assert any(re.search(r"\(B[,)]", part) for part in (text, *losses)), "expected the shapes of what it compares"
