@@ -2,7 +2,7 @@
 
 Axes are chosen in the order of `AXES`. After each choice the settings are made anew: the suite's own, then every
 override whose conditions all hold, in the order written, so that a later one wins. An override may therefore replace
-the list of an axis that is chosen after everything it depends on: the students of a data set, the methods for a student.
+the list of an axis that is chosen after all that it depends on: the students of a data set, the methods for a student.
 """
 
 from __future__ import annotations
@@ -98,13 +98,14 @@ def put(settings: Settings, key: str, value: Any) -> None:
 
 
 def matches(name: Any, pattern: Any) -> bool:
-    """Whether a name is meant: equal as text, or fits a shell pattern such as ``vit_*``.
+    """Whether a name is meant: equal as text, or fits a shell pattern such as ``vit_*``; a protocol may be left out.
 
     Example:
-        >>> matches("vit_tiny", "vit_*"), matches(0, "0"), matches("sh_kd(crd)", "kd")
-        (True, True, False)
+        >>> matches("vit_tiny", "vit_*"), matches(0, "0"), matches("sh_kd(crd)", "kd"), matches("cub200@random", "cub200")
+        (True, True, False, True)
     """
-    return str(name) == str(pattern) or fnmatchcase(str(name), str(pattern))
+    spellings = {str(name), str(name).partition("@")[0]}
+    return any(text == str(pattern) or fnmatchcase(text, str(pattern)) for text in spellings)
 
 
 def entry_name(axis: str, entry: Any) -> Any:
