@@ -77,11 +77,12 @@ def regressor(student: Shape, teacher: Shape, *, relu: bool) -> nn.Sequential:
 
 @METHODS.register("fitnet", paper="arXiv:1412.6550")
 class FitNet(MapMethod):
-    """Mean squared difference between one teacher map and the student's, brought to its shape by a trained regressor.
+    """Mean squared difference between one teacher map and the student's behind a trained `regressor` (`hint_loss`).
 
     Defaults: weight 100 as in RepDistiller's CIFAR-100 script, hint from its "layer 2" (the last but one of the stages
-    there, so stage -2 here). Departure: the published regressor ends in a ReLU, which cannot reach the negative values
-    in maps of a ViT or a ConvNeXt; `relu: true` restores it.
+    there, so stage -2 here).
+    Departures: the published regressor ends in a ReLU, which cannot reach the negative values in maps of a ViT or a
+    ConvNeXt; `relu: true` restores it. The weight was chosen for maps of CIFAR networks.
     """
 
     fitnet_weight: float = Field(100.0, ge=0)
@@ -138,9 +139,10 @@ def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 @METHODS.register("at", paper="arXiv:1612.03928")
 class AttentionTransfer(StageMethod):
-    """Where each stage is active, student against teacher, summed over stages.
+    """Where each stage is active, student against teacher (`attention_loss`), summed over stages.
 
-    Default weight 1000, RepDistiller's CIFAR-100 script.
+    Defaults: weight 1000, RepDistiller's CIFAR-100 script.
+    Departures: none, but four stages where its CIFAR networks have three.
     """
 
     at_weight: float = Field(1000.0, ge=0)
@@ -200,9 +202,10 @@ def _sum_of_squares(rows: Tensor, b: Tensor) -> Tensor:
 
 @METHODS.register("nst", paper="arXiv:1707.01219")
 class NeuronSelectivity(StageMethod):
-    """The distribution of channel activations over positions, student against teacher, summed over stages.
+    """The distribution of channel activations over positions, by `selectivity_loss` summed over stages.
 
-    Default weight 50, RepDistiller's CIFAR-100 script. `channel_chunk` bounds memory and leaves the value as it is.
+    Defaults: weight 50, RepDistiller's CIFAR-100 script. `channel_chunk` bounds memory and leaves the value as it is.
+    Departures: none, but four stages where its CIFAR networks have three.
     """
 
     nst_weight: float = Field(50.0, ge=0)
@@ -268,9 +271,10 @@ class GaussianHead(nn.Module):
 
 @METHODS.register("vid", paper="arXiv:1904.05835")
 class VariationalInformation(StageMethod):
-    """A lower bound on the information the student's stages hold about the teacher's, summed over stages.
+    """A lower bound on what the student's stages tell about the teacher's: `variational_loss` summed over stages.
 
-    Defaults as in RepDistiller: weight 1, initial variance 5, at least 1e-5.
+    Defaults: weight 1, initial variance 5, at least 1e-5, as in RepDistiller.
+    Departures: none, but four stages where its CIFAR networks have three.
     """
 
     vid_weight: float = Field(1.0, ge=0)

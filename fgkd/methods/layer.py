@@ -61,14 +61,13 @@ class LetKD(Method):
     Penultimate layer, on the map before pooling: targets are soft assignments of the teacher's cells to `clusters`
     centres (k-means). Intermediate layer: `sub_classes` centres within every class, in the discriminant space of the
     teacher's cells; the target is a row of the matrix "sub-class -> sub-class decided for", that of the nearest centre
-    of the true class. Both: KL from the softmax of the layer's scores, mean over the cells of the student's grid, to
-    which the teacher's map is pooled.
+    of the true class. Both: `matching_loss` over the cells of the student's grid, to which the teacher's map is pooled.
 
-    Defaults as published: weights 1, 4096 centres, 8 per class, sharpness 1, 60 discriminants (CIFAR-100; 8 on
-    CIFAR-10), alpha 1 (ResNet-50 -> MobileNetV2: penultimate 0.1, intermediate 0.2). Departures: the published
-    intermediate layer sits after the first block of the last stage, here at the end of `stage`, by default the stage
-    before; the fits see at most `cells` random cells, and there is at most one centre per 10 cells of the training
-    split.
+    Defaults: weights 1, 4096 centres, 8 per class, sharpness 1, 60 discriminants (CIFAR-100; 8 on CIFAR-10), alpha 1
+    (ResNet-50 -> MobileNetV2: penultimate 0.1, intermediate 0.2), as published.
+    Departures: the published intermediate layer sits after the first block of the last stage, here at the end of
+    `stage`, by default the stage before; the fits see at most `cells` random cells, and there is at most one centre per
+    10 cells of the training split.
     """
 
     penultimate: bool = True

@@ -99,11 +99,13 @@ def _resize(x: Tensor, sides: Sequence[int]) -> Tensor:
 class ReviewKD(StageMethod):
     """Student stages fused from the last to the first, each fused map against the teacher's by `context_loss`.
 
-    The pooled embedding is the topmost, 1x1, map where `embedding` is set, as published. The published weight is per
-    pair: 1 (ResNet-18 on ImageNet; ResNet-110 on CIFAR-100), 8 (MobileNet on ImageNet; ShuffleNetV2 on CIFAR-100), 5
-    (most pairs on CIFAR-100), 0.6 (ResNet-56); the default is the first, whose networks are nearest to timm's. It grows
-    linearly over the first 20 epochs, or the same share (20/240) of a shorter training. Maps of any sides fit, by
-    nearest interpolation.
+    The pooled embedding is the topmost, 1x1, map where `embedding` is set, as published.
+
+    Defaults: the published weight is per pair: 1 (ResNet-18 on ImageNet; ResNet-110 on CIFAR-100), 8 (MobileNet on
+    ImageNet; ShuffleNetV2 on CIFAR-100), 5 (most pairs on CIFAR-100), 0.6 (ResNet-56). Ours is the first, whose
+    networks are nearest to timm's. It grows linearly over the first 20 epochs.
+    Departures: the growth takes 20/240 of a training shorter than 240 epochs; maps of any sides fit, by nearest
+    interpolation.
     """
 
     reviewkd_weight: float = Field(1.0, ge=0)

@@ -40,10 +40,13 @@ def standardised_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 @METHODS.register("vkd", paper="arXiv:2403.06213")
 class VkD(Method):
-    """Embeddings compared through a projector whose matrix stays orthogonal, so that it cannot do the student's work.
+    """Embeddings compared (`standardised_loss`) through a projector whose matrix stays orthogonal.
 
-    Defaults as published: all weights 1, KL at temperature 1. Departure: the published student is a DeiT, whose
-    distillation token has a head of its own and takes the KL; here it is on the logits of the student's one head.
+    Such a matrix rotates, and neither stretches nor shrinks, so the projector cannot do the student's work.
+
+    Defaults: all weights 1, KL at temperature 1, as published.
+    Departures: the published student is a DeiT, whose distillation token has a head of its own and takes the KL; here
+    it is on the logits of the student's one head.
     """
 
     student_needs: ClassVar[Needs] = Needs(logits=True, pooled=True)
@@ -167,9 +170,11 @@ def _halvings(sides: tuple[int, int], last: tuple[int, int]) -> int:
 class OFAKD(Method):
     """The student's stages, each through a branch to class scores, learn from the teacher's logits by `ofa_loss`.
 
-    Class scores compare across families where maps do not. Defaults as published: eps 1 (1.5 in an ImageNet example),
-    temperature 1, all weights 1, all four stages and the logits. Departure: one plain branch for each kind of network,
-    see `Branch`; the published token branch ends in a transformer block.
+    Class scores compare across families where maps do not.
+
+    Defaults: eps 1 (1.5 in an ImageNet example), temperature 1, all weights 1, four stages and logits, as published.
+    Departures: one plain branch for each kind of network, see `Branch`; the published token branch ends in a
+    transformer block.
     """
 
     teacher_needs: ClassVar[Needs] = Needs(logits=True)

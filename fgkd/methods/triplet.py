@@ -141,10 +141,13 @@ def mine(distance: Tensor, target: Tensor, mining: Mining) -> tuple[Tensor, Tens
 
 @METHODS.register("triplet_logit", paper="arXiv:2004.08116")
 class TripletLogit(Method):
-    """Teacher logits as anchors, the student's of the same image as positives, of a random other class as negatives.
+    """Teacher logits as anchors, the student's of the same image as positives, of another class as negatives.
 
-    Defaults as in the authors' code: cross-entropy 1, KL 1 at temperature 1, triplet 2, margin 5. Departure: there the
-    negative is a random image of the training set, here one of the batch, which costs no second forward pass.
+    `logit_triplet_loss` beside cross-entropy and KL.
+
+    Defaults: cross-entropy 1, KL 1 at temperature 1, triplet 2, margin 5, as in the authors' code.
+    Departures: there the negative is a random image of the training set, here one of the batch, which costs no second
+    forward pass.
     """
 
     student_needs: ClassVar[Needs] = Needs(logits=True)
@@ -178,8 +181,6 @@ class TripletLogit(Method):
 class MinedTriplet(Method):
     """What the triplets in a space with one point per image share.
 
-    No published recipe: the defaults are ours (weight 1; margin 0.2, FaceNet's, on normalised vectors).
-
     Attributes:
         margin: >= 0 in the unit of the distance, or ``"soft"``.
         distance: ``"cosine"`` or ``"euclidean"`` after l2-normalisation.
@@ -204,9 +205,12 @@ class MinedTriplet(Method):
 
 @METHODS.register("triplet_embedding", paper="arXiv:1503.03832")
 class TripletEmbedding(MinedTriplet):
-    """The teacher's embeddings as anchors, the student's, projected to their width, as positives and negatives.
+    """The teacher's embeddings (B, D) as anchors, the student's, projected to their width, as the other two points.
 
     The triplet loss is FaceNet's; that the teacher gives the anchors follows arXiv:2004.08116.
+
+    Defaults: no published recipe; ours are weight 1, margin 0.2 (FaceNet's), semi-hard mining, cosine distance.
+    Departures: FaceNet trains one network, whose points are all three of a triplet.
     """
 
     student_needs: ClassVar[Needs] = Needs(logits=True, pooled=True)
@@ -238,8 +242,12 @@ class _EmbeddingObjective(Objective):
 class TripletHead(MinedTriplet):
     """Triplets among class scores of one classifier, the teacher's, which is frozen.
 
-    Anchors are the teacher's logits; positives and negatives are what the same head answers to the student's projected
-    embedding, as in TH-KD. The head is not deployed; its accuracy on the student is the readout ``teacher_head``.
+    Anchors are the teacher's logits (B, K); positives and negatives are what the same head answers to the student's
+    projected embedding, as in TH-KD. The head is not deployed; its accuracy on the student is the readout
+    ``teacher_head``.
+
+    Defaults: no published recipe; ours are those of ``triplet_embedding``.
+    Departures: arXiv:2004.08116 compares the teacher's logits with those of the student's own head.
     """
 
     teacher_needs: ClassVar[Needs] = Needs(logits=True)

@@ -73,11 +73,12 @@ def boundary_losses(pairs: Sequence[tuple[Tensor, Tensor]], *, margin: float = 1
 
 @METHODS.register("ab", paper="arXiv:1811.03233")
 class ActivationBoundary(StageMethod):
-    """First stage: the student's activation boundaries follow the teacher's, by `boundary_losses`. Then cross-entropy.
+    """First stage: the student's activation boundaries follow the teacher's (`boundary_loss`). Then cross-entropy.
 
     Defaults: weight 1, margin 1, 30 epochs, RepDistiller. As published the loss sums over a map, so it grows with it.
-    Departure: the signals are stage ends, often after a ReLU, where the paper reads maps before it. "On" is the same
-    there; the student's side always gets a connector (1x1 convolution, batch norm), not only where widths differ.
+    Departures: the signals are stage ends, often after a ReLU, where the paper reads maps before it. "On" is the same
+    there; the student's side always gets a connector (1x1 convolution, batch norm), not only where widths differ. The
+    first stage takes 30/240 of a training shorter than 240 epochs.
     """
 
     ab_weight: float = Field(1.0, ge=0)
@@ -131,7 +132,7 @@ def flow_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Mean squared difference of the flows between consecutive stages, summed over the pairs of stages.
 
     Args:
-        student, teacher: at least two maps each, earliest first; stage by stage of equal channels, of any sides.
+        student, teacher: at least two maps (B, C, H, W) each, earliest first; equal channels stage by stage, any sides.
 
     Returns:
         Scalar.
@@ -143,8 +144,10 @@ def flow_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 class FlowOfSolution(StageMethod):
     """First stage: channel products of consecutive stages follow the teacher's, by `flow_loss`. Then cross-entropy.
 
-    Defaults: weight 50, 30 epochs, RepDistiller. The published form needs equal channels; where they differ, a 1x1
-    convolution brings the student's map to the teacher's width, unless `project` is off, which refuses such pairs.
+    Defaults: weight 50, 30 epochs, RepDistiller.
+    Departures: the published form needs equal channels; where they differ, a 1x1 convolution brings the student's map
+    to the teacher's width, unless `project` is off, which refuses such pairs. The first stage takes 30/240 of a
+    training shorter than 240 epochs.
     """
 
     fsp_weight: float = Field(50.0, ge=0)
@@ -240,11 +243,12 @@ def _leaky() -> nn.Module:
 
 @METHODS.register("ft", paper="arXiv:1802.04977")
 class FactorTransfer(MapMethod):
-    """First stage: a paraphraser learns to code the teacher's map. Then the student's translated map follows that code.
+    """First stage: a paraphraser learns to code the teacher's map. Then the student follows that code (`factor_loss`).
 
-    Defaults: weight 200, code of half the teacher's channels, 30 epochs, the last map; RepDistiller. Departures: the
-    paraphraser takes the learner's optimiser (published: lr 0.01), and the student learns from labels meanwhile, where
-    the published student waits; so all epochs of a fixed number serve the student.
+    Defaults: weight 200, code of half the teacher's channels, 30 epochs, the last map; RepDistiller.
+    Departures: the paraphraser takes the learner's optimiser (published: lr 0.01), and the student learns from labels
+    meanwhile, where the published student waits; so all epochs of a fixed number serve the student. The first stage
+    takes 30/240 of a training shorter than 240 epochs.
     """
 
     term_names: ClassVar[tuple[str, ...]] = ("ce", "ft_paraphraser", "ft")
