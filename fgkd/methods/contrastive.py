@@ -40,6 +40,7 @@ class ClassIndex(nn.Module):
         self.register_buffer("order", torch.argsort(targets, stable=True), persistent=False)
         self.register_buffer("count", count, persistent=False)
         self.register_buffer("start", count.cumsum(0) - count, persistent=False)
+        self.smallest_pool = len(targets) - int(count.max())
         self.largest_pool = len(targets) - int(count[count > 0].min())
 
     def same_class(self, labels: Tensor, uniform: Tensor) -> Tensor:
@@ -53,14 +54,22 @@ class ClassIndex(nn.Module):
 
         Args:
             labels: (B,).
-            keys: (B, N) uniform in [0, 1): the samples with the largest keys are a draw without replacement.
-            num: rows whose pool of other classes is smaller than this are drawn with replacement instead.
+            keys: (B, `keys_needed(num)`) uniform in [0, 1). The samples with the largest of the first N keys are a draw
+                without replacement; the keys beyond N say which of them to take in a draw with replacement.
+            num: rows whose pool of other classes is smaller than this are drawn with replacement.
         """
+        num_data = len(self.targets)
         own = self.targets == labels[:, None]
-        drawn = keys.masked_fill(own, -1.0).topk(num, dim=1).indices
-        pool = len(self.targets) - self.count[labels][:, None]
-        again = (torch.rand(drawn.shape, device=drawn.device) * pool).long()
+        drawn = keys[:, :num_data].masked_fill(own, -1.0).topk(num, dim=1).indices
+        if num <= self.smallest_pool:
+            return drawn
+        pool = num_data - self.count[labels][:, None]
+        again = (keys[:, num_data:] * pool).long().minimum(pool - 1)
         return drawn.gather(1, torch.where(pool < num, again, torch.arange(num, device=drawn.device)))
+
+    def keys_needed(self, num: int) -> int:
+        """Random numbers that `other_classes` takes for each row."""
+        return len(self.targets) + (num if num > self.smallest_pool else 0)
 
 
 def nce_loss(similarity: Tensor, *, temperature: float, normaliser: Tensor, num_data: int) -> Tensor:
@@ -129,7 +138,7 @@ class CRDObjective(Objective):
         drawn = []
         for first in range(0, rows, self._rows_at_once):
             last = min(first + self._rows_at_once, rows)
-            keys = torch.rand(last - first, self.num_data, device=labels.device)
+            keys = torch.rand(last - first, self.classes.keys_needed(self.num_negatives), device=labels.device)
             begin, end = (min(max(x, first), last) for x in (batch.offset, batch.offset + len(labels)))
             own = labels[begin - batch.offset : end - batch.offset]
             drawn.append(self.classes.other_classes(own, keys[begin - first : end - first], self.num_negatives))

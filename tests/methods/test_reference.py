@@ -72,4 +72,4 @@ def test_vanishes_for_a_perfect_student(name: str) -> None:
         perfect = world.teacher_net(lesson.batch.image, everything)
     terms = objective(perfect, replace(lesson, teacher=perfect))
     for term in TWINS[name].zero:
-        assert terms[term].item() == pytest.approx(0, abs=1e-6), term
+        assert terms[term].item() == pytest.approx(0, abs=2e-5), term  # denominators are guarded by 1e-8

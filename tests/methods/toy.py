@@ -34,6 +34,8 @@ class ToyNet(nn.Module):
         super().__init__()
         widths = zip((3, *channels), channels, strides, strict=False)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=s, padding=1) for a, b, s in widths)
+        for conv in self.convs:
+            nn.init.kaiming_normal_(conv.weight)  # or the embeddings of all images would look alike
         self.norm = nn.LayerNorm(channels[-1]) if normed else nn.Identity()
         self.classifier = nn.Linear(channels[-1], NUM_CLASSES)
         self.classifier.weight.data *= sharpness
@@ -133,7 +135,7 @@ class World:
     def __post_init__(self) -> None:
         generator = torch.Generator().manual_seed(7)
         noise = torch.randn(NUM_IMAGES, 3, SIDE, SIDE, generator=generator)
-        tint = torch.randn(NUM_IMAGES, 3, 1, 1, generator=generator)  # or all averages of maps would look alike
+        tint = torch.randn(NUM_IMAGES, 3, 1, 1, generator=generator)
         self.images = (noise + 3 * tint).to(self.dtype)
         self.targets = torch.arange(NUM_IMAGES) % NUM_CLASSES
         self.student_net, self.teacher_net = self._net(self.student, 1), self._net(self.teacher, 2)
