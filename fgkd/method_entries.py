@@ -87,14 +87,18 @@ class MethodTable:
 
 
 def _resolve(entry: Any) -> Taught:
-    from fgkd.methods.compose import method_spec
-
     if entry == SH_KD or (isinstance(entry, dict) and entry.get("method") == SH_KD):
         return _student_aware({"method": SH_KD} if entry == SH_KD else entry)
+    spec = _spec(entry)
+    return Taught(spec, _needs_teacher(spec))
+
+
+def _spec(entry: Any) -> MethodSpec:
+    from fgkd.methods.compose import method_spec
+
     if not isinstance(entry, str | dict):
         raise UserError(f"expected a method's name, or a mapping with method: NAME, found {entry!r}")
-    spec = method_spec(entry)
-    return Taught(spec, _needs_teacher(spec))
+    return method_spec(entry)
 
 
 def _needs_teacher(spec: MethodSpec) -> bool:
@@ -113,8 +117,6 @@ def _needs_teacher(spec: MethodSpec) -> bool:
 
 
 def _student_aware(entry: dict[str, Any]) -> Taught:
-    from fgkd.methods.compose import method_spec
-
     try:
         plan = ShKD.model_validate(entry)
     except ValidationError as error:
@@ -122,11 +124,11 @@ def _student_aware(entry: dict[str, Any]) -> Taught:
     for inner in (plan.base, plan.head_method):
         if SH_KD in json.dumps(inner, default=str):
             raise UserError(f"{SH_KD}: base and head_method must be other methods than {SH_KD} itself")
-    base = method_spec(plan.base)
-    method_spec(plan.head_method)  # its problems belong here
+    base = _spec(plan.base)
+    _spec(plan.head_method)  # its problems belong here
     parts, label = base.parts, base.label
     if plan.share_head and all(part.name != "copy_head" for part in parts):
-        parts, label = (*parts, *method_spec("copy_head").parts), f"{label}+copy_head"
+        parts, label = (*parts, *_spec("copy_head").parts), f"{label}+copy_head"
     return Taught(MethodSpec(label=plan.name or f"{SH_KD}({label})", parts=parts, weights=base.weights), True, plan)
 
 

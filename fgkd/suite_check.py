@@ -75,7 +75,7 @@ def check_overrides(
         after = [] if keys else form_faults(_whole(_tried(settings, override)))
         found = [Fault(("set", *_set_path(override, f.path)), f.text) for f in after if f not in before]
         found += [Fault(("set", *f.path), f.text) for f in _names(override.set, known, methods)]
-        found += [*keys, *_conditions(override, names)]
+        found += [*keys, *_order(override), *_conditions(override, names)]
         faults += [Fault(("overrides", i, *fault.path), fault.text) for fault in found]
     return faults
 
@@ -92,6 +92,9 @@ def _keys(override: Override) -> Iterator[Fault]:
             yield Fault(("set", key), str(unknown_name("setting", key, known)))
         elif not rest and root in ENTRY_AXES:
             yield Fault(("set", key), f"expected a key of it, such as {root}.name, or the whole list, {root}s")
+
+
+def _order(override: Override) -> Iterator[Fault]:
     for key, axis in override.too_late():
         order = ", ".join(AXES)
         yield Fault(("set", key), f"cannot depend on the {axis}: choices are made in the order {order}")
@@ -195,13 +198,13 @@ def _name(axis: str, entry: Any, methods: MethodTable | None) -> str | None:
 def _all_names(
     axis: str, settings: Settings, overrides: Sequence[Override], methods: MethodTable | None
 ) -> list[str] | None:
-    """Every name on an axis, of the suite's list and of overrides'; None where they cannot be known."""
+    """Every name on an axis, of the suite's list and of overrides'; None where none can be told."""
     if axis == "method" and not methods:
         return None
     key = f"{axis}s"
     entries = _list({"seeds": [0], "data_seeds": [0], **settings}, key)
     entries = entries + [entry for override in overrides for entry in _list(override.set, key)]
-    return [name for name in (_name(axis, entry, methods) for entry in entries) if name is not None]
+    return [name for name in (_name(axis, entry, methods) for entry in entries) if name is not None] or None
 
 
 def _teachers_and_heads(settings: Settings, overrides: Sequence[Override], methods: MethodTable) -> Iterator[Fault]:

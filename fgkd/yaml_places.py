@@ -62,7 +62,10 @@ class Document:
     faults: list[Fault] = field(default_factory=list)
 
     def place(self, path: Path) -> Place:
-        """Where `path` stands; the nearest enclosing value where it is absent."""
+        """Where `path` stands, a dotted key also where it is written nested; else where the value around it stands."""
+        if path not in self.places:
+            nested = tuple(key for part in path for key in (part.split(".") if isinstance(part, str) else (part,)))
+            path = nested if nested in self.places else path
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, Place(1, 1))
