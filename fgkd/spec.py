@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cached_property
 from typing import Any, Literal
 
@@ -148,7 +149,7 @@ class TeacherSpec(Spec):
     seed: int = Field(0, ge=0)
     gate: float | None = Field(None, ge=0, lt=1)
     head_from: RunSpec | None = None
-    projector: str = "linear"
+    projector: str = "auto"
     label: str | None = None
 
     @property
@@ -199,8 +200,8 @@ class RunSpec(Spec):
     def run_id(self) -> str:
         """For example ``kd-3f2a9c51d0be``: the label (for people) and the digest (for identity)."""
         kind = "teacher" if self.role == "teacher" else self.method.label
-        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in kind)[:40]
-        return f"{safe}-{self.digest()}"
+        safe = re.sub(r"[^A-Za-z0-9_]+", "-", kind).strip("-")[:40]
+        return f"{safe or 'run'}-{self.digest()}"
 
     @field_validator("feed")
     @classmethod
@@ -214,10 +215,12 @@ TeacherSpec.model_rebuild()
 RunSpec.model_rebuild()
 
 
-def _classification(label_smoothing: float) -> MethodPart:
-    if label_smoothing:
-        return MethodPart(name="label_smoothing", params={"smoothing": label_smoothing})
-    return MethodPart(name="scratch")
+def _classification(teacher: TeacherSpec, label_smoothing: float) -> MethodSpec:
+    smoothed = MethodPart(name="label_smoothing", params={"smoothing": label_smoothing})
+    parts = [smoothed if label_smoothing else MethodPart(name="scratch")]
+    if teacher.head_from is not None:
+        parts.append(MethodPart(name="frozen_head", params={"projector": teacher.projector}))
+    return MethodSpec(label="teacher", parts=tuple(parts))
 
 
 def teacher_run(feed: Feed) -> RunSpec | None:
@@ -243,7 +246,7 @@ def teacher_run(feed: Feed) -> RunSpec | None:
             }
         ),
         student=teacher.backbone,
-        method=MethodSpec(label="teacher", parts=(_classification(training.label_smoothing),)),
+        method=_classification(teacher, training.label_smoothing),
         recipe=training.recipe,
         seed=teacher.seed,
         role="teacher",

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fgkd.errors import UserErrors
+from fgkd.errors import UserError, UserErrors
 from fgkd.methods.base import Setting
 from fgkd.methods.compose import build_method
 from fgkd.models import Backbone, create_backbone
@@ -69,12 +69,19 @@ def head_of(network: nn.Module) -> Head | None:
 
 
 def given_head(run: RunSpec, workshop: Workshop) -> Head | None:
-    """SH-KD: the classifier of the run that `run` takes its head from."""
-    if run.head_from is None:
+    """SH-KD: the classifier of the run that `run` takes its head from.
+
+    Raises:
+        UserError: that run's method deploys more than a backbone, so that its classifier is not the student's own.
+    """
+    source = run.head_from
+    if source is None:
         return None
-    source = workshop.backbone(run.head_from.student.model_copy(update={"weights": "none"}), run.feed.view.size)
-    source.load_state_dict(workshop.store.state(run.head_from.run_id))
-    return source.head().detached()
+    if build_method(source.method).deploys_more:
+        raise UserError(f"sh_kd: expected a head student with a classifier of its own, {source.method.label} deploys another")
+    network = workshop.backbone(source.student.model_copy(update={"weights": "none"}), source.feed.view.size)
+    network.load_state_dict(workshop.store.state(source.run_id))
+    return network.head().detached()
 
 
 def assemble(run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: TeacherSurvey | None = None) -> Belongings:

@@ -176,7 +176,7 @@ class Cohort:
         learners = self.active
         outputs, targets = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
         for learner, answer in zip(learners, outputs, strict=True):
-            learner.end_epoch(epoch, _accuracies(answer, targets))
+            learner.end_epoch(epoch, _accuracies(answer, targets), self.engine.mean)
         if self.watch is not None:
             self.watch.epoch(self, epoch)
 

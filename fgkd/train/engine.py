@@ -86,6 +86,10 @@ class Engine:
         parts = padded.split(int(sizes.max()))
         return torch.cat([part[:size] for part, size in zip(parts, sizes.tolist(), strict=True)])
 
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean over processes."""
+        return self.accelerator.reduce(value, reduction="mean")
+
     def agree(self, value: Tensor) -> Tensor:
         """The largest `value` of all processes."""
         if self.world == 1:

@@ -186,16 +186,18 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
 
-    def end_epoch(self, epoch: int, holdout: Mapping[str, float] | None) -> dict[str, Any]:
-        """Close the epoch: its mean training terms, learning rate and hold-out figures join the curve."""
-        means = {name: float(total) / self._steps for name, total in self._sums.items()} if self._steps else {}
+    def end_epoch(self, epoch: int, holdout: Mapping[str, float], mean: Callable[[Tensor], Tensor]) -> None:
+        """Close the epoch: its mean training terms, learning rate and hold-out figures join the curve.
+
+        Args:
+            mean: over processes.
+        """
+        means = mean(torch.stack([*self._sums.values()]) / self._steps).tolist()
+        terms = dict(zip(self._sums, means, strict=True))
         self._sums, self._steps = {}, 0
-        point: dict[str, Any] = {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], **means}
-        if holdout is not None:
-            point |= {f"holdout_{name}": value for name, value in holdout.items()}
-            self.best.offer(epoch, holdout["top1"], self.evaluated)
-        self.curve.append(point)
-        return point
+        figures = {f"holdout_{name}": value for name, value in holdout.items()}
+        self.curve.append({"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], **terms, **figures})
+        self.best.offer(epoch, holdout["top1"], self.evaluated)
 
     def best_network(self) -> nn.Module:
         """A copy of the evaluated network with the weights of the best epoch."""
