@@ -98,7 +98,8 @@ def _collate(samples: list[Sample | str]) -> Rows | str:
 class TrainLoader:
     """The training split, shuffled and augmented, in full global batches.
 
-    The order is a function of (data_seed, epoch), an augmentation one of (data_seed, position, view).
+    The order is a function of (data_seed, epoch), an augmentation one of (data_seed, position, view). Images are
+    (B, 3, S, S) uint8, channels last in memory.
 
     Args:
         split: what to train on.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fgkd.data.card import Card, ProtocolCard, read_card
+from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
 from fgkd.data.sources import SOURCES, Listing, Request, Source
 from fgkd.data.split import ImageData, Split, carve, content_hash
 from fgkd.errors import UserError, near_names
@@ -159,13 +159,21 @@ def _check_labels(split: Split, name: str, num_classes: int, where: Path) -> Non
 def _check_counts(found: dict[str, int], num_classes: int, card: Card, place: _Place) -> None:
     assert place.rules is not None
     if num_classes != card.fgkd.num_classes:
-        raise UserError(f"{place.where}: expected {card.fgkd.num_classes} classes of {card.name}, found {num_classes}")
+        fits = [n for n in dataset_names() if _reads(read_card(n), card.fgkd.folder, num_classes)]
+        hint = f"; that is the data set {' or '.join(fits)}" if fits else ""
+        raise UserError(
+            f"{place.where}: expected {card.fgkd.num_classes} classes of {card.name}, found {num_classes}{hint}"
+        )
     expected = {str(name): count for name, count in place.rules.counts.items()}
     if place.rules.exact and expected and found != expected:
         raise UserError(
             f"{place.where}: expected {_spell(expected)} images of {card.name}, found {_spell(found)}; the copy is not "
             "the published set: get it anew, or open it as folder:... or table:... if that is meant"
         )
+
+
+def _reads(card: Card, folder: str, num_classes: int) -> bool:
+    return card.fgkd.folder == folder and card.fgkd.num_classes == num_classes
 
 
 def _spell(counts: dict[str, int]) -> str:

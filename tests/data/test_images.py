@@ -126,6 +126,15 @@ def test_broken_files_are_named(tmp_path, data, said):
         read_image(path)
 
 
+def test_a_truncated_jpeg_is_not_left_to_opencv(tmp_path, monkeypatch):
+    """Some releases of OpenCV fill the rest with grey."""
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(jpeg_bytes()[:-2000])
+    monkeypatch.setattr(images.cv2, "imdecode", lambda *_: np.full((200, 200, 3), 128, np.uint8))
+    with pytest.raises(UserError, match="truncated"):
+        read_image(path)
+
+
 def test_bytes_after_the_end_do_not_matter(tmp_path):
     path = saved(tmp_path, "a.jpg", picture(), quality=95)
     path.write_bytes(path.read_bytes() + b"\0" * 16 + b"trailer of a camera")

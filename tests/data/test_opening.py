@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fgkd.data import open_dataset, problems
+from fgkd.data import open_dataset, opening, problems
+from fgkd.data.card import parse_card
 from fgkd.errors import UserError
 from fgkd.spec import DatasetSpec
 
@@ -124,7 +125,7 @@ def test_cub50_and_the_wrong_name_for_it(shared_data, tmp_path):
     assert data.counts == {"train": 1275, "holdout": 225, "test": 1389}
     assert data.protocol == "official-first50"
     (text,) = problems(DatasetSpec(name="cub200"), shared_data)
-    assert "expected 200 classes of cub200, found 50" in text
+    assert "expected 200 classes of cub200, found 50; that is the data set cub50" in text
 
 
 @pytest.mark.shared
@@ -134,6 +135,36 @@ def test_cars_half_and_grocery_store(shared_data, tmp_path):
     assert cars.counts == {"train": 5192, "holdout": 916, "test": 2036}
     groceries = open_dataset(DatasetSpec(name="grocery_store"), shared_data, cache=tmp_path)
     assert groceries.counts == {"train": 2640, "holdout": 296, "test": 2485}
+
+
+CARD = """---
+pretty_name: Mine
+license: mit
+language: [en]
+task_categories: [image-classification]
+task_ids: [multi-class-image-classification]
+size_categories: [n<1K]
+fgkd:
+  source: imagefolder
+  folder: mine
+  num_classes: 2
+  layout: folders
+  origin: me
+  download: none
+  protocols:
+    official: {description: as published, counts: {train: 41, test: 10}}
+    loose: {description: as it lies, counts: {train: 41, test: 10}, exact: false}
+---
+# Mine
+"""
+
+
+def test_other_counts_than_the_cards_are_refused_unless_it_says_so(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "read_card", lambda name: parse_card(CARD, name, "mine.md"))
+    (text,) = problems(DatasetSpec(name="mine"), root)
+    assert "expected train 41, test 10 images of mine, found train 40, test 10" in text
+    loose = open_dataset(DatasetSpec(name="mine", protocol="loose"), root, cache=tmp_path)
+    assert (loose.protocol, loose.counts["test"]) == ("loose", 10)
 
 
 @pytest.mark.shared

@@ -39,6 +39,11 @@ def test_share_of_the_whole_is_met_where_every_class_rounds_the_same_way():
     assert (len(stay), len(leave)) == (1275, 225)
 
 
+def test_what_is_lacking_comes_from_the_largest_remainder():
+    _, leave = carve(split_of([19, 21]), 0.1, 0, ("train", "holdout"))  # 1.9 and 2.1
+    assert np.bincount(leave.targets).tolist() == [2, 2]
+
+
 def test_seed_decides_who_leaves():
     split = split_of([30] * 5)
     draws = [carve(split, 0.2, seed, ("train", "holdout"))[1].paths for seed in (0, 0, 1)]
