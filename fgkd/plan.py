@@ -1,7 +1,8 @@
 """From runs to cohorts in an order that works: who sits together, who waits for whom, what is done already.
 
 A cohort is a set of runs with equal feeds. A run that asks nothing of a teacher joins a cohort that shares its data, so
-that `scratch` costs no data pass of its own. Teachers are runs in cohorts of their own, placed before whoever needs them.
+that `scratch` costs no data pass of its own. Teachers are runs in cohorts of their own, placed before whoever needs
+them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Plan:
 
 
 def dependencies(run: RunSpec) -> list[RunSpec]:
-    """The runs whose weights `run` needs before it can start: its teacher's, and the one whose head its teacher takes."""
+    """The runs whose weights `run` needs before it can start: its teacher, and where its head is taken from."""
     needed = [] if (teacher := teacher_run(run.feed)) is None else [teacher]
     if run.head_from is not None:
         needed.append(run.head_from)
@@ -63,7 +64,7 @@ def ancestors(run: RunSpec) -> dict[str, RunSpec]:
 
 
 def missing_runs(runs: Iterable[RunSpec], recorded: Container[str], stored: Container[str]) -> dict[str, RunSpec]:
-    """Runs to do, by id: those asked for without a record, and every run they need whose weights (or record) are absent."""
+    """Runs to do, by id: those without a record, and every run they need whose weights (or record) are absent."""
     todo: dict[str, RunSpec] = {}
     for run in runs:
         if run.run_id in recorded:
@@ -91,7 +92,9 @@ def make_plan(
     todo = missing_runs(runs, recorded, stored)
     done = {run.run_id: run for run in runs if run.run_id not in todo}
     groups = _groups(todo)
-    cohorts = [PlannedCohort(group.feed, tuple(group.runs), frozenset(group.waits_for & todo.keys())) for group in groups]
+    cohorts = [
+        PlannedCohort(group.feed, tuple(group.runs), frozenset(group.waits_for & todo.keys())) for group in groups
+    ]
     order = TopologicalSorter(_graph(groups)).static_order()
     return Plan(tuple(cohorts[number] for number in order), tuple(done.values()))
 
@@ -111,10 +114,11 @@ class _Group:
 
 
 def _groups(todo: Mapping[str, RunSpec]) -> list[_Group]:
-    """Each run in the first group that takes it; runs with a teacher found the groups, so that the others can join them.
+    """Each run in the first group that takes it; runs with a teacher found the groups, so that the others can join
+    them.
 
-    Only a run that waits, or that others wait for, can make groups wait for each other in a circle; such runs are few, and
-    each of them founds a group of its own where joining would.
+    Only a run that waits, or that others wait for, can make groups wait for each other in a circle; such runs are
+    few, and each of them founds a group of its own where joining would.
     """
     groups: list[_Group] = []
     unplaced = dict(todo)
@@ -124,7 +128,9 @@ def _groups(todo: Mapping[str, RunSpec]) -> list[_Group]:
         for group in groups:
             if group.takes(run):
                 group.runs.append(run)
-                if run.run_id not in awaited or not _circular([*groups, *(_Group(r.feed, [r]) for r in unplaced.values())]):
+                if run.run_id not in awaited or not _circular(
+                    [*groups, *(_Group(r.feed, [r]) for r in unplaced.values())]
+                ):
                     break
                 group.runs.pop()
         else:
@@ -134,7 +140,9 @@ def _groups(todo: Mapping[str, RunSpec]) -> list[_Group]:
 
 def _graph(groups: Sequence[_Group]) -> dict[int, set[int]]:
     home = {run.run_id: number for number, group in enumerate(groups) for run in group.runs}
-    return {number: {home[run_id] for run_id in group.waits_for if run_id in home} for number, group in enumerate(groups)}
+    return {
+        number: {home[run_id] for run_id in group.waits_for if run_id in home} for number, group in enumerate(groups)
+    }
 
 
 def _circular(groups: Sequence[_Group]) -> bool:

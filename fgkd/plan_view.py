@@ -15,7 +15,9 @@ from fgkd.price import CohortPrice
 def learners(planned: PlannedCohort) -> str:
     """Who sits in a cohort, by method: ``kd x3, scratch x3``."""
     labels = [run.method.label for run in planned.runs]
-    return ", ".join(f"{label} x{labels.count(label)}" if labels.count(label) > 1 else label for label in dict.fromkeys(labels))
+    return ", ".join(
+        f"{label} x{labels.count(label)}" if labels.count(label) > 1 else label for label in dict.fromkeys(labels)
+    )
 
 
 def plan_table(prices: Sequence[CohortPrice], speed: float) -> Table:
@@ -57,7 +59,7 @@ def print_plan(plan: Plan, prices: Sequence[CohortPrice], speed: float, console:
     macs, alone = sum(p.macs for p in prices), sum(p.macs_alone for p in prices)
     console.print(
         f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {macs / speed / 3600:.3g} h at the "
-        f"{speed / 1e9:.0f} GMAC/s that a ResNet-10 trains at here; one by one it would be {alone / macs:.2f} x as much",
+        f"{speed / 1e9:.0f} GMAC/s of a ResNet-10 in training here; one by one it is {alone / macs:.2f} x as much",
         highlight=False,
     )
 

@@ -86,7 +86,9 @@ class Pricer:
         own = BACKWARD * sum(float(s.macs) for s in students)
         once = float(teacher.macs) if teacher else 0.0
         states = [2 + STATES.get(run.recipe.optimizer, 2) + (run.recipe.ema is not None) for run in planned.runs]
-        weights = sum(4 * s.params * n for s, n in zip(students, states, strict=True)) + (4 * teacher.params if teacher else 0)
+        weights = sum(4 * s.params * n for s, n in zip(students, states, strict=True)) + (
+            4 * teacher.params if teacher else 0
+        )
         return CohortPrice(
             planned,
             images,
@@ -103,7 +105,9 @@ class Pricer:
 def price_network(spec: BackboneSpec, num_classes: int, view_size: int) -> NetworkPrice:
     """Count on the meta device what one image costs, with a batch of two (batch norm refuses one)."""
     with torch.device("meta"):
-        network = create_backbone(spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=view_size)
+        network = create_backbone(
+            spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=view_size
+        )
     network.to("meta").train()
     image = torch.empty(2, 3, network.input.size, network.input.size, device="meta")
     saved: dict[int, int] = {}

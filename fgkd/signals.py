@@ -29,6 +29,10 @@ class Head:
         """(..., D) -> (..., K)."""
         return torch.nn.functional.linear(pooled, self.weight, self.bias)
 
+    def to(self, device: torch.device) -> Head:
+        """The same head on another device."""
+        return Head(self.weight.to(device), None if self.bias is None else self.bias.to(device))
+
     def detached(self) -> Head:
         """The same values, cut from autograd."""
         return Head(self.weight.detach(), None if self.bias is None else self.bias.detach())

@@ -2,8 +2,8 @@
 
     RunSpec = Feed (what runs can share) + BackboneSpec (student) + MethodSpec + Recipe + seed
 
-Two runs with equal feeds can sit in one cohort. A `run_id` is a hash of the canonical JSON: equal specs, equal ids, on any
-machine. No torch here.
+Two runs with equal feeds can sit in one cohort. A `run_id` is a hash of the canonical JSON: equal specs, equal ids,
+on any machine. No torch here.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class BackboneSpec(Spec):
     """A timm network and where its weights come from.
 
     A name with a tag (``resnet18.a1_in1k``) asks for timm's weights of that tag; a plain name starts from scratch;
-    ``weights: none`` forces scratch; any other `weights` is a .safetensors file, by path or by its name in the weights folder.
-    `size`, `mean`, `std`, `interpolation`, `crop_pct` override what timm says of the model; size defaults to the view's.
+    ``weights: none`` forces scratch; any other `weights` is a .safetensors file, by path or by its name in the
+    weights folder. `size`, `mean`, `std`, `interpolation`, `crop_pct` override what timm says of the model; size
+    defaults to the view's.
     """
 
     name: str = Field(min_length=1)
@@ -76,7 +77,7 @@ class BackboneSpec(Spec):
 
 
 class ViewSpec(Spec):
-    """How an image becomes the uint8 square that travels: augmentation for training, resize and centre crop for evaluation."""
+    """How an image becomes the uint8 square that travels: augmented in training, else resized and cropped."""
 
     size: int = Field(224, ge=16, le=1024)
     augment: str = "standard"
@@ -226,7 +227,8 @@ def _classification(teacher: TeacherSpec, label_smoothing: float) -> MethodSpec:
 def teacher_run(feed: Feed) -> RunSpec | None:
     """The run that makes `feed`'s teacher; None where the feed has none.
 
-    It is an ordinary run: no teacher of its own, cross-entropy (smoothed where asked), the fine-tuning recipe, the same data and view. A teacher
+    It is an ordinary run: no teacher of its own, cross-entropy (smoothed where asked), the fine-tuning recipe, the
+    same data and view. A teacher
     whose weights are used as they are is a run of zero epochs: measured and recorded, not trained.
     """
     teacher = feed.teacher

@@ -1,4 +1,4 @@
-"""What all tests share: the folder of real data beside the checkout, and one thread so that timing and bits are steady."""
+"""What all tests share: the folders of real data beside the checkout."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def test_the_head_student_of_sh_kd_is_trained_before_its_teacher_and_that_before
     order = [r.run_id for c in plan.cohorts for r in c.runs]
     special = teacher_run(feed(sh_teacher(scratch)))
     assert special is not None
-    assert order.index(scratch.run_id) < order.index(special.run_id) < order.index(run("kd", sh_teacher(scratch)).run_id)
+    assert (
+        order.index(scratch.run_id) < order.index(special.run_id) < order.index(run("kd", sh_teacher(scratch)).run_id)
+    )
     sits_with = next(c for c in plan.cohorts if scratch in c.runs)
     assert run("kd") in sits_with.runs  # with the plain teacher's students: no data pass of its own
 

@@ -1,7 +1,7 @@
 """What a distillation method is: frozen parameters and declared needs that build an objective.
 
-A method sees tensors only. It never imports models, data or teachers; all it may know beforehand is its `Setting`, all it
-sees while training is the student's `Signals` and the `Lesson`.
+A method sees tensors only. It never imports models, data or teachers; all it may know beforehand is its `Setting`,
+all it sees while training is the student's `Signals` and the `Lesson`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def readouts(self, student: Signals) -> Mapping[str, Tensor]:
-        """Further logits (B, K) worth an accuracy of their own at evaluation, by name (for example the teacher's head)."""
+        """Further logits (B, K) worth an accuracy of their own at evaluation, by name (the teacher's head, say)."""
         return {}
 
     def diagnostics(self, student: Head | None = None) -> Mapping[str, float]:
@@ -84,8 +84,8 @@ class Stateless(Objective):
 class Method(BaseModel):
     """Frozen parameters of one method; see CONTRIBUTING.md for how to add one.
 
-    Subclasses declare `student_needs` and `teacher_needs` (class variables, or properties where they depend on a field),
-    and override `terms` (stateless) or `build` (parameters, memory).
+    Subclasses declare `student_needs` and `teacher_needs` (class variables, or properties where they depend on a
+    field), and override `terms` (stateless) or `build` (parameters, memory).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -126,7 +126,7 @@ M = TypeVar("M", bound=type[Method])
 class MethodRegistry(Registry[type[Method]]):
     """The registry of methods; `register` also writes the name and the paper into the class."""
 
-    def register(self, name: str, *, paper: str = "") -> Callable[[M], M]:  # type: ignore[override]
+    def register(self, name: str, *, paper: str = "") -> Callable[[M], M]:
         """Class decorator: ``@METHODS.register("kd", paper="arXiv:1503.02531")``."""
 
         def enter(method: M) -> M:

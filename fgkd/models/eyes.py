@@ -28,8 +28,8 @@ class Eyes:
     Args:
         image: (B, 3, S, S) uint8, on the device.
 
-    `seen_by` divides by 255, resizes (antialiased) where the network's size differs, subtracts the mean and divides by the
-    standard deviation, in float32. Two networks that see alike get the same tensor, so nobody may write to it.
+    `seen_by` divides by 255, resizes (antialiased) where the network's size differs, subtracts the mean and divides
+    by the standard deviation, in float32. Two networks that see alike get the same tensor, so nobody may write to it.
     """
 
     def __init__(self, image: Tensor) -> None:

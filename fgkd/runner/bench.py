@@ -50,9 +50,7 @@ def shard(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec
     return [run for run in runs if feeds.index(run.feed) % of == number]
 
 
-def dry_run(
-    suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None
-) -> dict[str, Any]:
+def dry_run(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> dict[str, Any]:
     """Expand and price a suite; nothing is trained, no data or weights are needed.
 
     Args:
@@ -129,7 +127,9 @@ class _Session:
         """The feed's data set, opened once; the main process first, in case it has to be written."""
         if feed.dataset not in self.datasets:
             with self.engine.accelerator.main_process_first():
-                self.datasets[feed.dataset] = open_dataset(feed.dataset, self.options.data_root, cache=self.options.cache)
+                self.datasets[feed.dataset] = open_dataset(
+                    feed.dataset, self.options.data_root, cache=self.options.cache
+                )
         return self.datasets[feed.dataset]
 
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:
@@ -148,7 +148,7 @@ class _Session:
         steps = loaders.train.steps_per_epoch
         learners = [self.learner(run, workshop, teacher, survey, steps) for run in planned.runs]
         progress.start_cohort(number, planned, steps)
-        cohort = Cohort(feed, learners, teacher, loaders, self.engine, progress)
+        cohort = Cohort(feed, learners, teacher, loaders, self.engine, watch=progress)
         cohort.run()
         self.record(cohort, data, started)
 
@@ -226,12 +226,12 @@ class _Session:
         """Weights first, then records: a run that is recorded has its weights."""
         if self.engine.main:
             for learner in cohort.learners:
-                record = make_record(learner, cohort, suite=self.suite, data=data, notes=self.suite.notes, started=started)
+                record = make_record(
+                    learner, cohort, suite=self.suite, data=data, notes=self.suite.notes, started=started
+                )
                 if learner.active:
                     self.store.save(learner.run_id, learner.evaluated, weight_facts(learner, record, data))
                 recorded = record.run_id in recorded_ids(self.folder)
                 if not recorded or self.options.rerun:
                     write_record(record, self.folder, overwrite=self.options.rerun)
         self.engine.wait()
-
-

@@ -38,7 +38,9 @@ from fgkd.train.learner import Learner
 def code_commit() -> str | None:
     """The commit that this code was checked out at, with ``-dirty`` where files other than results differ from it."""
     here = Path(fgkd.__file__).resolve().parent.parent
-    git = lambda *words: subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout
+    git = lambda *words: (
+        subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout
+    )
     try:
         if Path(git("rev-parse", "--show-toplevel").strip()).resolve() != here:
             return None  # installed somewhere inside another repository

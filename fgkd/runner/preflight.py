@@ -42,7 +42,9 @@ def check(runs: Sequence[RunSpec], options: Options, folder: Path) -> None:
     if not problems:
         problems += pair_problems(runs, classes)
     if problems:
-        raise UserErrors(problems, f"{len(set(problems))} problems to mend before training" if len(set(problems)) > 1 else "")
+        raise UserErrors(
+            problems, f"{len(set(problems))} problems to mend before training" if len(set(problems)) > 1 else ""
+        )
 
 
 def _folder_problems(folder: Path) -> list[str]:
@@ -53,7 +55,8 @@ def _folder_problems(folder: Path) -> list[str]:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        return [f"folder {folder}: expected to be able to write there, found: {error.strerror}; choose another with --results or --cache"]
+        found = f"expected to be able to write there, found: {error.strerror}"
+        return [f"folder {folder}: {found}; choose another with --results or --cache"]
     return []
 
 
@@ -91,11 +94,15 @@ def pair_problems(runs: Iterable[RunSpec], classes: dict[DatasetSpec, int]) -> l
     def known(spec: BackboneSpec, size: int, num_classes: int) -> tuple[SignalShapes, Head]:
         key = (spec, size, num_classes)
         if key not in anatomy:
-            network = create_backbone(spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=size)
+            network = create_backbone(
+                spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=size
+            )
             anatomy[key] = network.shapes, network.head().detached()
         return anatomy[key]
 
-    for run in {(r.student, r.method, r.feed.teacher, r.feed.view.size): r for r in runs if r.role == "student"}.values():
+    for run in {
+        (r.student, r.method, r.feed.teacher, r.feed.view.size): r for r in runs if r.role == "student"
+    }.values():
         size, num_classes = run.feed.view.size, classes[run.feed.dataset]
         shapes, _ = known(run.student, size, num_classes)
         setting = Setting(shapes, num_classes, torch.arange(num_classes).repeat_interleave(2))

@@ -6,7 +6,15 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.train.cohort import Cohort
@@ -20,8 +28,8 @@ def lessons(cohort: PlannedCohort) -> int:
 class SuiteProgress:
     """Shows a plan being run; a context manager.
 
-    The suite's bar counts learner-epochs over all cohorts; the cohort's bar counts images of the running epoch's cohort.
-    Beside them stand images per second and the share of time spent waiting for data.
+    The suite's bar counts learner-epochs over all cohorts; the cohort's bar counts images of the running epoch's
+    cohort. Beside them stand images per second and the share of time spent waiting for data.
     """
 
     def __init__(self, plan: Plan, console: Console, *, enabled: bool) -> None:
@@ -46,7 +54,9 @@ class SuiteProgress:
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bars.stop()
 
     def say(self, text: str) -> None:
@@ -59,8 +69,9 @@ class SuiteProgress:
         feed = planned.feed
         teacher = f", teacher {feed.teacher.name}" if feed.teacher else ""
         learners = ", ".join(_counted([run.method.label for run in planned.runs]))
+        place = f"{number}/{len(self._plan.cohorts)}"
         self.say(
-            f"[{number}/{len(self._plan.cohorts)}] {feed.dataset.name}: {len(planned.runs)} learners ({learners}){teacher}, "
+            f"[{place}] {feed.dataset.name}: {len(planned.runs)} learners ({learners}){teacher}, "
             f"{feed.epochs} epochs of {steps_per_epoch} steps at batch {feed.batch_size}"
         )
         if self._cohort is not None:

@@ -15,7 +15,8 @@ def pass_gate(teacher: TeacherSpec, facts: Mapping[str, Any], *, num_classes: in
     """Check what the teacher's own run found out before a student learns from it.
 
     Args:
-        facts: of the teacher's run: ``holdout_top1`` in [0, 1], ``head_is_fresh`` (a classifier drawn at random and never
+        facts: of the teacher's run: ``holdout_top1`` in [0, 1], ``head_is_fresh`` (a classifier drawn at random and
+        never
             trained), ``num_classes``.
         num_classes: of the data set.
 
@@ -25,19 +26,19 @@ def pass_gate(teacher: TeacherSpec, facts: Mapping[str, Any], *, num_classes: in
     name = teacher.name
     if facts["num_classes"] != num_classes:
         raise UserError(
-            f"teacher {name}: expected a classifier of {num_classes} classes, found {facts['num_classes']}; fine-tune it "
-            "on this data set (teachers: ... train: ...)"
+            f"teacher {name}: expected a classifier of {num_classes} classes, found {facts['num_classes']}; fine-tune "
+            "it on this data set (teachers: ... train: ...)"
         )
     if facts["head_is_fresh"]:
         raise UserError(
-            f"teacher {name}: its classifier was drawn at random (the weights hold none of {num_classes} classes); give it "
-            "`train:`, or weights that classify this data set"
+            f"teacher {name}: its classifier was drawn at random (its weights have none of {num_classes}); give "
+            "it `train:`, or weights that classify this data set"
         )
     gate = CHANCE_FACTOR / num_classes if teacher.gate is None else teacher.gate
     found = facts["holdout_top1"]
     if not found > gate:
         stated = "three times chance" if teacher.gate is None else "the suite's gate"
         raise UserError(
-            f"teacher {name}: expected a hold-out top-1 above {gate:.2%} ({stated}), found {found:.2%}; nobody learns from "
-            "it: train it longer, start it from better weights, or lower `gate`"
+            f"teacher {name}: expected a hold-out top-1 above {gate:.2%} ({stated}), found {found:.2%}; nobody learns "
+            "from it: train it longer, start it from better weights, or lower `gate`"
         )

@@ -57,7 +57,7 @@ class Teacher:
         if getattr(network, "prefers_channels_last", False):
             self.network.to(memory_format=torch.channels_last)
         self.sight, self.shapes, self.credentials = sight, shapes, credentials
-        self.head = None if head is None else Head(*(None if x is None else x.detach().to(device) for x in (head.weight, head.bias)))
+        self.head = None if head is None else head.detached().to(device)
         self._autocast = autocast
         self.forwards = 0
 

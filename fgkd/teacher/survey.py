@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ class TeacherSurvey:
     """
 
     def __init__(
-        self, teacher: Teacher, batches: Sequence[Batch], *, folder: Path, data: str, device: torch.device
+        self, teacher: Teacher, batches: Iterable[Batch], *, folder: Path, data: str, device: torch.device
     ) -> None:
         self.teacher, self.batches, self.folder, self.data, self.device = teacher, batches, folder, data, device
 
@@ -40,7 +40,9 @@ class TeacherSurvey:
 
     def fitted(self, key: str, fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """`fit()` once per (teacher weights, data, key), by whichever process comes first; read back afterwards."""
-        name = hashlib.sha256("\n".join((key, self.data, self.teacher.credentials.weights_hash)).encode()).hexdigest()[:16]
+        name = hashlib.sha256("\n".join((key, self.data, self.teacher.credentials.weights_hash)).encode()).hexdigest()[
+            :16
+        ]
         path = self.folder / f"{name}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

@@ -78,13 +78,17 @@ def given_head(run: RunSpec, workshop: Workshop) -> Head | None:
     if source is None:
         return None
     if build_method(source.method).deploys_more:
-        raise UserError(f"sh_kd: expected a head student with a classifier of its own, {source.method.label} deploys another")
+        raise UserError(
+            f"sh_kd: expected a head student with a classifier of its own, {source.method.label} deploys another"
+        )
     network = workshop.backbone(source.student.model_copy(update={"weights": "none"}), source.feed.view.size)
     network.load_state_dict(workshop.store.state(source.run_id))
     return network.head().detached()
 
 
-def assemble(run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: TeacherSurvey | None = None) -> Belongings:
+def assemble(
+    run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: TeacherSurvey | None = None
+) -> Belongings:
     """Student, objective and needs of one run; call it inside the run's random stream.
 
     Raises:
@@ -116,7 +120,8 @@ def assemble(run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: 
 def open_teacher(run: RunSpec, workshop: Workshop) -> Teacher:
     """The teacher of `run`'s feed, with the weights that its own run left in the store."""
     own, spec = teacher_run(run.feed), run.feed.teacher
-    assert own is not None and spec is not None
+    assert own is not None
+    assert spec is not None
     backbone = workshop.backbone(spec.backbone.model_copy(update={"weights": "none"}), run.feed.view.size)
     setting = workshop.setting(backbone.shapes, None, given_head(own, workshop))
     network = build_method(own.method).reshape_student(backbone, setting)
@@ -127,7 +132,9 @@ def open_teacher(run: RunSpec, workshop: Workshop) -> Teacher:
         sight=backbone.input,
         shapes=shapes_of(network, backbone),
         head=head_of(network),
-        credentials=Credentials(spec.name, **{k: facts[k] for k in ("run_id", "weights_hash", "holdout_top1", "test_top1")}),
+        credentials=Credentials(
+            spec.name, **{k: facts[k] for k in ("run_id", "weights_hash", "holdout_top1", "test_top1")}
+        ),
         device=workshop.engine.device,
         autocast=workshop.engine.autocast,
     )

@@ -16,8 +16,8 @@ T = TypeVar("T")
 class Clock:
     """Seconds spent under names.
 
-    On the CPU a span is wall time. On a CUDA device it is a pair of events, which cost no synchronisation; they are turned
-    into seconds when `seconds` is read, which waits for the device once.
+    On the CPU a span is wall time. On a CUDA device it is a pair of events, which cost no synchronisation; they are
+    turned into seconds when `seconds` is read, which waits for the device once.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -48,8 +48,8 @@ class Loaders:
     """The three ways into a data set."""
 
     train: Lessons
-    holdout: Sequence[Batch]
-    test: Sequence[Batch]
+    holdout: Iterable[Batch]
+    test: Iterable[Batch]
 
 
 @dataclass
@@ -82,6 +82,7 @@ class Cohort:
         teacher: Teacher | None,
         loaders: Loaders,
         engine: Engine,
+        *,
         watch: Watch | None = None,
     ) -> None:
         self.feed, self.learners, self.teacher, self.loaders = feed, list(learners), teacher, loaders
@@ -147,8 +148,8 @@ class Cohort:
     def attempt(self, learner: Learner, action: Callable[[], None]) -> None:
         """Run `action`; if it raises, the learner stops with the reason and its neighbours go on.
 
-        With several processes an exception on one of them would leave the others waiting in a collective, so there it is
-        raised, and the launcher ends the job.
+        With several processes an exception on one of them would leave the others waiting in a collective, so there
+        it is raised, and the launcher ends the job.
         """
         try:
             action()
@@ -180,7 +181,9 @@ class Cohort:
         if self.watch is not None:
             self.watch.epoch(self, epoch)
 
-    def answers(self, batches: Sequence[Batch], examinees: Sequence[Examinee], embeddings: bool = False) -> tuple[list[Outputs], Tensor]:
+    def answers(
+        self, batches: Iterable[Batch], examinees: Sequence[Examinee], embeddings: bool = False
+    ) -> tuple[list[Outputs], Tensor]:
         """`evaluate` with this cohort's engine."""
         engine = self.engine
         engine.average_statistics([e.network for e in examinees])

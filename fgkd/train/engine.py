@@ -20,19 +20,20 @@ from fgkd.spec import Precision
 class Engine:
     """What the loop asks of the machine.
 
-    accelerate provides launch, device, autocast and DDP wrapping. Its gradient scaler, gradient accumulation and scheduler
-    wrappers hold one state for all models of a process, so every learner keeps its own instead.
+    accelerate provides launch, device, autocast and DDP wrapping. Its gradient scaler, gradient accumulation and
+    scheduler wrappers hold one state for all models of a process, so every learner keeps its own instead.
 
-    With several processes, batch norm is synchronised on CUDA devices; on the CPU torch has no synchronised batch norm, so
-    the running statistics are averaged before every evaluation and results of such networks depend on the process count.
+    With several processes, batch norm is synchronised on CUDA devices; on the CPU torch has no synchronised batch
+    norm, so the running statistics are averaged before every evaluation and results of such networks depend on the
+    process count.
 
     Args:
         precision: ``no``, ``bf16`` or ``fp16`` (CUDA only).
     """
 
     def __init__(self, precision: Precision = "no") -> None:
-        # Two-stage methods and methods that drop a head leave parameters without a gradient in some steps; buffers need no
-        # broadcast: batch norm is synchronised or averaged, and memories are updated alike on every process.
+        # Two-stage methods and methods that drop a head leave parameters without a gradient in some steps; buffers
+        # need no broadcast: batch norm is synchronised or averaged, and memories are updated alike on every process.
         ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
         self.precision = precision

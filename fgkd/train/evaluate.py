@@ -14,6 +14,7 @@ from fgkd.models.eyes import Eyes, Sight
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.train.clock import Clock
 
+LOGITS = Needs(logits=True)
 Gather = Callable[[Tensor], Tensor]  # (n, ...) of this process -> (N, ...) of all processes, in order
 
 
@@ -30,7 +31,7 @@ class Examinee:
 
     network: nn.Module
     sight: Sight
-    needs: Needs = Needs(logits=True)
+    needs: Needs = LOGITS
     objective: Objective | None = None
     name: str = "teacher"
 

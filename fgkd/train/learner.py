@@ -165,8 +165,8 @@ class Learner:
         """Add to the running sums and remember the first step whose loss was not finite, all on the device."""
         self._steps += 1
         for name, value in {**terms, "loss": loss}.items():
-            value = value.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            sofar = self._sums.get(name)
+            self._sums[name] = value.detach() if sofar is None else sofar + value.detach()
         bad = ~torch.isfinite(loss.detach()) & (self._first_bad < 0)
         self._first_bad = torch.where(bad, step, self._first_bad)
 

@@ -18,8 +18,8 @@ FUSED = {"sgd", "momentum", "adam", "adamw"}  # torch's own, with one kernel for
 def param_groups(network: nn.Module, objective: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """Parameters grouped by weight decay and learning-rate scale; frozen ones are left out.
 
-    The classifier of the network gets ``recipe.head_lr_scale``; vectors (biases, norms, scales) are not decayed unless the
-    recipe says ``decay_all``. The objective's parameters are treated as the network's are.
+    The classifier of the network gets ``recipe.head_lr_scale``; vectors (biases, norms, scales) are not decayed
+    unless the recipe says ``decay_all``. The objective's parameters are treated as the network's are.
     """
     head = getattr(network, "head", None)
     at_head = {id(p) for p in (head().weight, head().bias)} if callable(head) and recipe.head_lr_scale != 1 else set()

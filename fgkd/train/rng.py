@@ -32,9 +32,9 @@ def _restore(state: dict[str, Any], device: torch.device) -> None:
 class RandomStream:
     """The random state of Python, NumPy, torch and CUDA that belongs to one learner.
 
-    Inside ``with stream:`` every global generator stands where this stream left off; outside they stand where the caller
-    left them. Swapping costs tens of microseconds and no device synchronisation, so it is done always rather than for
-    learners that look random.
+    Inside ``with stream:`` every global generator stands where this stream left off; outside they stand where the
+    caller left them. Swapping costs tens of microseconds and no device synchronisation, so it is done always rather
+    than for learners that look random.
 
     Args:
         seed: of all four generators.
@@ -57,7 +57,9 @@ class RandomStream:
         _restore(self._inside, self.device)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._outside is not None
         self._inside = _capture(self.device)
         _restore(self._outside, self.device)

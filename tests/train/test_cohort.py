@@ -94,7 +94,9 @@ def test_a_diverging_learner_is_marked_and_its_neighbours_unchanged(room: Room, 
         assert weights_hash(x.network) + weights_hash(x.objective) == alone[spec.run_id]
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError("boom"), "failed"), (torch.OutOfMemoryError("full"), "oom")])
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError("boom"), "failed"), (torch.OutOfMemoryError("full"), "oom")]
+)
 def test_a_raising_learner_is_marked_and_its_neighbours_unchanged(
     room: Room, alone: dict[str, str], error: Exception, status: str
 ) -> None:

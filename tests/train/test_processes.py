@@ -36,7 +36,14 @@ def bench(folder: Path, processes: int) -> dict[str, dict]:
     suite.write_text(SUITE)
     command = ["-m", "fgkd", "bench", "--suite", str(suite), "--results", str(folder / f"results{processes}")]
     command += ["--cache", str(folder / f"cache{processes}")]
-    launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", str(29400 + os.getpid() % 500)]
+    launch = [
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        str(processes),
+        "--master_port",
+        str(29400 + os.getpid() % 500),
+    ]
     done = subprocess.run(
         [sys.executable, *(launch if processes > 1 else []), *command],
         env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
