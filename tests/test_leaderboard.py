@@ -15,7 +15,8 @@ from rich.console import Console
 from scipy import stats
 
 from fgkd.leaderboard import check_boards, leaderboard, print_board, summary, write_boards
-from fgkd.record import StudentFacts, TeacherFacts, record_path, write_record
+from fgkd.record import Costs, StudentFacts, TeacherFacts, record_path, write_record
+from fgkd.report.markdown import board_markdown
 from fgkd.spec import BackboneSpec, Recipe, TeacherSpec
 from tests.board_factory import TEACHER, record, run_spec, suite_records, teacher_record
 
@@ -245,7 +246,7 @@ def test_a_teacher_with_a_students_head_stands_in_its_teachers_table():
 
 
 def test_configurations_of_one_name_are_kept_apart():
-    records = [record(run_spec("kd", seed=0), 0.5), record(run_spec("kd", seed=1, params={"temperature": 1}), 0.9)]
+    records = [record(run_spec("kd"), 0.5), record(run_spec("kd", params={"temperature": 1}), 0.9)]
     frame = summary([*records, record(run_spec("crd"), 0.6)])
     assert frame[frame.method == "kd"].config.nunique() == 2
     assert blank(row(frame, method="crd").delta_kd)  # which of the two is kd?
@@ -261,6 +262,22 @@ def test_a_failed_method_keeps_its_row_with_blanks():
     assert blank(found.top1_mean)
     assert blank(found["rank"])
     assert blank(found.delta_scratch)
+
+
+def test_only_runs_that_ended_well_count():
+    costs = Costs(train_seconds=1000)
+    bad = [
+        record(run_spec("kd", seed=s), 0.1, status=status, costs=costs) for s, status in ((1, "diverged"), (2, "oom"))
+    ]
+    found = row(summary([record(run_spec("kd"), 0.5), *bad]), method="kd")
+    assert (found.n, found.top1_mean, found.train_seconds) == (1, 50, 12.3)
+    assert blank(found["rank"])
+
+
+def test_students_that_nobody_taught_have_a_table_where_no_teachers_has_them():
+    page = board_markdown([record(run_spec("scratch"))], [], title="")
+    assert "## cub200: small_net without a teacher" in page
+    assert page.count("scratch**") == 1
 
 
 def test_teachers_have_a_row_without_a_rank():
@@ -354,7 +371,7 @@ def test_the_page_says_what_was_done(suite):
     assert kd.startswith("| 2 | kd | 56.00 +- 4.30 ~ |")
     scratch = next(line for line in page.splitlines() if "| scratch |" in line)
     assert scratch.startswith("| 3 | scratch | 51.00 +- 2.48 |")
-    assert page.count("| scratch |") == 1  # beside the teacher's, not in a table of its own
+    assert "without a teacher" not in page  # scratch stands beside the teacher's, not in a table of its own
     assert "| failed | RuntimeError: no luck |" in page
     assert "## Teachers trained in this suite" in page
 
