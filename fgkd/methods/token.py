@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from fgkd.methods.adapters import BatchNorm, make_projector
+from fgkd.methods.adapters import BatchNorm
 from fgkd.methods.base import METHODS, LossTerms, Method, Objective, Setting, cross_entropy
 from fgkd.methods.checks import no_teacher, other_classes
 from fgkd.methods.logit import kd_loss
 from fgkd.methods.maps import Shape, Stage, per_stage, sum_of
 from fgkd.methods.numerics import full_precision
+from fgkd.methods.orthogonal import orthogonal_linear
 from fgkd.signals import Lesson, Needs, Signals, SignalShapes
 
 
@@ -71,7 +72,7 @@ class _VkDObjective(Objective):
     def __init__(self, method: VkD, width: int, teacher_width: int) -> None:
         super().__init__()
         self.method = method
-        self.projector = make_projector("orthogonal", width, teacher_width)
+        self.projector = orthogonal_linear(width, teacher_width)
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
         method, teacher = self.method, lesson.teacher
