@@ -85,7 +85,8 @@ def kmeans(points: Tensor, count: int, *, seed: int, iterations: int = 20) -> Te
     for _ in range(iterations):
         distance, index = nearest(points, centres)
         sizes = torch.bincount(index, minlength=count)
-        moved = torch.zeros_like(centres).index_add_(0, index, points) / sizes.clamp(min=1)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, index, points)
+        moved = torch.where(sizes[:, None] > 0, sums / sizes.clamp(min=1)[:, None], centres)
         empty = (sizes == 0).nonzero()[: len(points), 0]
         moved[empty] = points[distance.topk(len(empty)).indices]
         if torch.equal(moved, centres):
