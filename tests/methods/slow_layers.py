@@ -98,31 +98,31 @@ def each(maps: Maps, function: Callable[[float], float]) -> Maps:
     return [[[[function(v) for v in line] for line in channel] for channel in image] for image in maps]
 
 
+def dense(rows_in: list[list[float]], layer: nn.Linear) -> list[list[float]]:
+    """A linear layer."""
+    bias = None if layer.bias is None else rows(layer.bias)
+    return [linear(row, rows(layer.weight), bias) for row in rows_in]
+
+
+SLOW: dict[type[nn.Module], Callable[[Any, Any], Any]] = {
+    nn.Conv2d: conv,
+    nn.ConvTranspose2d: transposed_conv,
+    nn.BatchNorm2d: batch_norm,
+    nn.Linear: dense,
+    nn.ReLU: lambda x, layer: each(x, lambda v: max(v, 0.0)),
+    nn.LeakyReLU: lambda x, layer: each(x, lambda v: v if v > 0 else 0.1 * v),
+    nn.Sigmoid: lambda x, layer: each(x, lambda v: 1 / (1 + math.exp(-v))),
+    nn.Identity: lambda x, layer: x,
+}
+
+
 def through(module: nn.Module, x: Any) -> Any:
     """`x` behind a stack of the layers above, and activations."""
     if isinstance(module, nn.Sequential):
         for layer in module:
             x = through(layer, x)
         return x
-    match module:
-        case nn.Conv2d():
-            return conv(x, module)
-        case nn.ConvTranspose2d():
-            return transposed_conv(x, module)
-        case nn.BatchNorm2d():
-            return batch_norm(x, module)
-        case nn.ReLU():
-            return each(x, lambda v: max(v, 0.0))
-        case nn.LeakyReLU():
-            return each(x, lambda v: v if v > 0 else 0.1 * v)
-        case nn.Sigmoid():
-            return each(x, lambda v: 1 / (1 + math.exp(-v)))
-        case nn.Linear():
-            bias = None if module.bias is None else rows(module.bias)
-            return [linear(row, rows(module.weight), bias) for row in x]
-        case nn.Identity():
-            return x
-    raise TypeError(f"no slow form of {type(module).__name__}")
+    return next(slow for kind, slow in SLOW.items() if isinstance(module, kind))(x, module)
 
 
 def pool(maps: Maps, height: int, width: int) -> Maps:

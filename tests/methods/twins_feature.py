@@ -62,10 +62,10 @@ def vid(exam: Exam) -> dict[str, float]:
         head = exam.objective.heads[str(stage)]
         variances = [math.log(1 + math.exp(v)) + m.eps for v in exam.state(f"heads.{stage}.scale")]
         assert all(math.isclose(v, m.init_variance, rel_tol=1e-6) for v in variances)
-        means, teacher = match(through(head.mean, student), teacher)
+        means, truths = match(through(head.mean, student), teacher)
         total += mean(
             0.5 * ((mu - t) ** 2 / variance + math.log(variance))
-            for image, truth in zip(means, teacher, strict=True)
+            for image, truth in zip(means, truths, strict=True)
             for channel, wanted, variance in zip(image, truth, variances, strict=True)
             for mu, t in zip(flat(channel), flat(wanted), strict=True)
         )
@@ -137,8 +137,8 @@ def ab(exam: Exam) -> dict[str, float]:
         return weighted(m, ce=ce(exam), ab=0.0)
     total, compared = 0.0, pairs(exam, m.stages)
     for i, (stage, (student, teacher)) in enumerate(compared.items()):
-        hidden, teacher = match(through(exam.objective.connectors[str(stage)], student), teacher)
-        for s_image, t_image in zip(hidden, teacher, strict=True):
+        hidden, wanted = match(through(exam.objective.connectors[str(stage)], student), teacher)
+        for s_image, t_image in zip(hidden, wanted, strict=True):
             for s_channel, t_channel in zip(s_image, t_image, strict=True):
                 for s, t in zip(flat(s_channel), flat(t_channel), strict=True):
                     wrong = (s + m.margin) ** 2 * (s > -m.margin and t <= 0)
