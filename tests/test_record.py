@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import stat
@@ -170,6 +171,17 @@ def test_one_broken_record_is_named_and_spares_the_others(tmp_path, kind):
     assert len(problems) == 1
     assert problems[0].startswith(f"{bad.run_id}.json: ")
     assert words in problems[0]
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path, busy):
+    (tmp_path / "broken.json").write_text("{")
+    try:
+        gc.enable() if busy else gc.disable()
+        read_records(tmp_path)
+        assert gc.isenabled() == busy
+    finally:
+        gc.enable()
 
 
 def test_a_record_under_another_runs_name_is_a_problem(tmp_path):
