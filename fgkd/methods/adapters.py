@@ -76,6 +76,7 @@ def make_projector(kind: ProjectorKind, d_in: int, d_out: int, spatial: bool = F
         ValueError: ``identity`` between unequal widths, or an unknown kind.
 
     Example:
+        >>> import torch
         >>> make_projector("conv_bn", 8, 4, spatial=True)(torch.zeros(2, 8, 3, 3)).shape
         torch.Size([2, 4, 3, 3])
     """

@@ -233,7 +233,7 @@ class CRD(Method):
     crd_weight: float = Field(0.8, ge=0)
     num_negatives: int = Field(16384, ge=1)
     positive: Literal["exact", "relax"] = "exact"
-    temperature: float = Field(0.07, gt=0)
+    temperature: float = Field(0.07, ge=0.02)  # exp(1 / 0.011) overflows float32
     momentum: float = Field(0.5, ge=0, le=1)
     dim: int = Field(128, ge=1)
     max_gather_mb: int = Field(256, ge=1)

@@ -124,16 +124,9 @@ class TeacherHeadObjective(Objective):
         return {**found, "own_head": own} if self.teacher_head is None else found
 
     def diagnostics(self, student: Head | None = None) -> Mapping[str, float]:
-        teacher = self.reference
-        if student is None or student.weight.shape != teacher.weight.shape:
+        if student is None or student.weight.shape != self.reference.weight.shape:
             return {}
-        return compare_heads(
-            student.detached(), Head(*(_like(x, student.weight) for x in (teacher.weight, teacher.bias)))
-        )
-
-
-def _like(x: Any, other: Tensor) -> Any:
-    return None if x is None else x.to(other.device)
+        return compare_heads(student.detached(), self.reference)
 
 
 @METHODS.register("th_kd", paper="arXiv:2201.06945")

@@ -155,3 +155,14 @@ def test_students_are_reshaped_in_the_parts_order() -> None:
     assert type(network).__name__ == "SimKDStudent"
     assert type(network.inner).__name__ == "TwoHeads"
     assert method.deploys_more
+
+
+def test_a_later_part_sees_what_an_earlier_one_made_of_the_student() -> None:
+    """The copied head brings the embedding to the teacher's width, so the second head needs no projector."""
+    world = World()
+    method = build_method(method_spec({"method": "copy_head+th_kd", "th_kd": {"inference_weight": 0.5}}))
+    pupil = world.pupil(method)
+    assert pupil.network.shapes.pooled == world.teacher_net.shapes.pooled != world.student_net.shapes.pooled
+    assert not [*pupil.network.teacher_head.parameters()]
+    terms = pupil.terms(world.lesson(method, 4))
+    assert all(torch.isfinite(term) for term in terms.values())

@@ -97,6 +97,14 @@ def test_the_banks_remember_the_batch_and_nothing_else() -> None:
     assert torch.equal(objective.bank_student[others], before[others])
 
 
+def test_the_banks_start_uniform_with_the_published_bound() -> None:
+    for bank in (built()[1].bank_student, built()[1].bank_teacher):
+        bound = (3 / 128) ** 0.5
+        assert bank.abs().max() <= bound
+        assert bank.var().item() == pytest.approx(bound**2 / 3, rel=0.1)
+        assert bank.mean().item() == pytest.approx(0, abs=0.01)
+
+
 def test_evaluation_leaves_the_banks_alone() -> None:
     world, objective, method = built(num_negatives=5)
     before = objective.bank_student.clone()
