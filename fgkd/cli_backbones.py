@@ -3,68 +3,52 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from fgkd.cli_print import console, print_json, table
-from fgkd.errors import UserError, unknown_name
+from fgkd.errors import UserError
+
+if TYPE_CHECKING:
+    from fgkd.models import BackboneRow
+
+HEADER = ("network", "parameters", "size", "mean", "std", "stages: channels x side", "embedding")
 
 
 def backbones(args: Namespace) -> int:
     """A table of timm networks; with a dot in the pattern, of pretrained weights."""
-    import timm
+    from fgkd.models import list_backbones
 
     if args.limit < 1:
         raise UserError(f"--limit: expected 1 or more, found {args.limit}")
-    tagged = "." in args.pattern
-    names = timm.list_models(args.pattern, pretrained=tagged) or timm.list_models(
-        f"*{args.pattern}*", pretrained=tagged
-    )
-    if not names:
-        raise unknown_name("timm network", args.pattern, timm.list_models(pretrained=tagged))
-    rows = [backbone_row(name) for name in names[: args.limit]]
+    found = list_backbones(args.pattern)
+    rows = list(islice(found, args.limit))
     if args.json:
-        print_json(rows)
+        print_json([_plain(row) for row in rows])
         return 0
-    _print_backbones(rows)
-    if len(names) > args.limit:
-        print(f"{len(names) - args.limit} more; narrow the pattern or raise --limit")
+    console().print(table(HEADER, [_cells(row) for row in rows]))
+    if next(found, None) is not None:
+        print(f"There are more than {args.limit}: narrow the pattern or raise --limit.")
     return 0
 
 
-def backbone_row(name: str) -> dict[str, Any]:
-    """A network's size and input, and the channels of its stages; `unusable` says why where fgkd cannot read it."""
-    import torch
-
-    from fgkd.models.create import build, input_spec, pretrained_config
-    from fgkd.models.stages import feature_info, stage_indices
-    from fgkd.spec import BackboneSpec
-
-    spec = BackboneSpec(name=name)
-    side = int((pretrained_config(spec).get("input_size") or (3, 224, 224))[-1])
-    try:
-        with torch.device("meta"):
-            net = build(spec, size=side)
-        info, stages = feature_info(net), stage_indices(net)
-    except (UserError, AttributeError) as error:
-        return {"name": name, "unusable": str(error)}
-    eyes = input_spec(net, spec, side)
+def _plain(row: BackboneRow) -> dict[str, Any]:
+    if row.input is None:
+        return {"name": row.name, "problem": row.problem}
     return {
-        "name": name,
-        "params": sum(parameter.numel() for parameter in net.parameters()),
-        "size": side,
-        "mean": list(eyes.mean),
-        "std": list(eyes.std),
-        "stages": {str(stage): [info[i]["num_chs"], info[i]["reduction"]] for stage, i in sorted(stages.items())},
+        "name": row.name,
+        "params": row.params,
+        "size": row.input.size,
+        "mean": list(row.input.mean),
+        "std": list(row.input.std),
+        "stages": {str(stage): list(shape) for stage, shape in sorted(row.stages.items())},
+        "pooled": row.pooled,
     }
 
 
-def _print_backbones(rows: list[dict[str, Any]]) -> None:
-    lines = []
-    for row in rows:
-        if "unusable" in row:
-            lines.append((row["name"], "", "", "", "", f"not usable: {row['unusable']}"))
-            continue
-        mean, std = (" ".join(f"{value:.3g}" for value in row[key]) for key in ("mean", "std"))
-        stages = " ".join(f"{channels}/{reduction}" for channels, reduction in row["stages"].values())
-        lines.append((row["name"], f"{row['params'] / 1e6:.2f} M", str(row["size"]), mean, std, stages))
-    console().print(table(("network", "parameters", "size", "mean", "std", "stages: channels/stride"), lines))
+def _cells(row: BackboneRow) -> tuple[str, ...]:
+    if row.input is None:
+        return (row.name, "", "", "", "", f"not usable: {row.problem}", "")
+    mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (row.input.mean, row.input.std))
+    stages = " ".join(f"{channels}x{height}" for _, (channels, height, _) in sorted(row.stages.items()))
+    return (row.name, f"{row.params / 1e6:.2f} M", str(row.input.size), mean, std, stages, str(row.pooled))

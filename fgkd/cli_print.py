@@ -18,11 +18,12 @@ def console() -> Console:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, fold: bool = False) -> Table:
-    """A table without rules; its last column is cut to fit, or folded."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        last = name == header[-1]
-        made.add_column(name, no_wrap=not (fold and last), overflow="fold" if fold and last else "ellipsis")
+    """A table without rules; its last column is cut to fit, or folded, before any other is."""
+    made, rows = Table(box=None, pad_edge=False, header_style="bold"), list(rows)
+    for number, name in enumerate(header[:-1]):
+        widest = max(len(row[number]) for row in [header, *rows])
+        made.add_column(name, no_wrap=True, min_width=min(widest, 40))
+    made.add_column(header[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made

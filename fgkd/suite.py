@@ -136,8 +136,9 @@ def _read(path: Path) -> bytes:
 
 
 def suite_folders() -> list[Path]:
-    """Where suites are looked for: ./benchmarks, then the checkout's own."""
-    folders = [Path("benchmarks"), Path(__file__).resolve().parents[1] / "benchmarks"]
+    """Where suites are looked for: ./benchmarks, then the checkout's own, or the copy inside an installed package."""
+    package = Path(__file__).resolve().parent
+    folders = [Path("benchmarks"), package.parent / "benchmarks", package / "benchmarks"]
     return [folder for folder in folders if folder.is_dir()]
 
 
