@@ -7,20 +7,14 @@ head, which may turn by itself, and one for the legs, which stay upright however
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fgkd.data.bird_pen import Layer, Matrix, Pen, affine, blob, darker, ellipse, to_pixels
 from fgkd.data.bird_species import BirdClass, Colour, Palette, Parts, Shape
 
-Points = NDArray[np.float64]  # (N, 2)
-Matrix = NDArray[np.float64]  # (3, 3), bird units to pixels
-Layer = NDArray[np.uint8]  # (H, W, 4), RGB premultiplied by coverage, and coverage
-
 SUPERSAMPLING = 3
-_SUBPIXEL_BITS = 4
 
 PIGMENT: dict[str, Colour] = {
     "dark": (52, 46, 44),
@@ -53,51 +47,6 @@ class Pose:
     head_turn: float
 
 
-def affine(scale: float = 1.0, degrees: float = 0.0, x: float = 0.0, y: float = 0.0, mirror: int = 1) -> Matrix:
-    """Mirror in x, rotate (head up is positive), scale, then move by (x, y)."""
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    rotation = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
-    return np.array([[mirror * scale, 0, x], [0, scale, y], [0, 0, 1.0]]) @ rotation
-
-
-def ellipse(x: float, y: float, rx: float, ry: float, count: int = 28) -> Points:
-    """Points on an ellipse with half axes rx, ry."""
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
-
-
-@lru_cache(maxsize=512)
-def blob(*corners: tuple[float, float]) -> Points:
-    """A smooth closed curve through `corners` (Catmull-Rom)."""
-    p1 = np.array(corners)[:, None]
-    p0, p2, p3 = np.roll(p1, 1, 0), np.roll(p1, -1, 0), np.roll(p1, -2, 0)
-    t = np.linspace(0, 1, 6, endpoint=False)[None, :, None]
-    curve = 2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
-    return (curve / 2).reshape(-1, 2)
-
-
-class Pen:
-    """Fills and strokes shapes on a supersampled layer."""
-
-    def __init__(self, side: int) -> None:
-        self.layer: Layer = np.zeros((side, side, 4), np.uint8)
-
-    def fill(self, points: Points, colour: Colour, matrix: Matrix) -> None:
-        """Fill a polygon."""
-        cv2.fillPoly(self.layer, [_pixels(points, matrix)], (*colour, 255), cv2.LINE_8, _SUBPIXEL_BITS)
-
-    def stroke(self, points: Points, colour: Colour, width: float, matrix: Matrix) -> None:
-        """Draw an open line `width` bird units thick, at least one pixel."""
-        thickness = max(1, round(width * float(np.hypot(matrix[0, 0], matrix[1, 0]))))
-        pixels = [_pixels(points, matrix)]
-        cv2.polylines(self.layer, pixels, False, (*colour, 255), thickness, cv2.LINE_8, _SUBPIXEL_BITS)
-
-
-def _pixels(points: Points, matrix: Matrix) -> NDArray[np.int32]:
-    moved = points @ matrix[:2, :2].T + matrix[:2, 2]
-    return np.rint(moved * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-
-
 def draw_bird(bird: BirdClass, palette: Palette, pose: Pose, side: int) -> Layer:
     """One bird on a transparent square.
 
@@ -121,6 +70,15 @@ def draw_bird(bird: BirdClass, palette: Palette, pose: Pose, side: int) -> Layer
     _draw_head(pen, shape, palette, parts, head)
     _draw_wing(pen, shape, palette, parts, body)
     return cv2.resize(pen.layer, (side, side), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def span(shape: Shape) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a bird in its family's posture, facing right, in bird units from the body centre."""
+    x, y, r = shape.head
+    tail = (-0.75 * shape.body[0] - shape.tail[0], 0.06)
+    (head_x, head_y), (tail_x, tail_y) = np.array([(x, y), tail]) @ affine(degrees=shape.tilt)[:2, :2].T
+    bottom = max(shape.body[1] * 0.85 + shape.legs, tail_y)
+    return float(tail_x), float(head_y - r), float(head_x + r + shape.beak[0]), float(bottom)
 
 
 def feet(shape: Shape, pose: Pose) -> tuple[float, float]:
@@ -161,10 +119,9 @@ def _draw_trunk(pen: Pen, shape: Shape, colour: Colour, body: Matrix, head: Matr
     trunk = blob((rx, -0.25 * ry), (0.55 * rx, -0.85 * ry), (-0.2 * rx, -0.95 * ry), (-1.05 * rx, -0.1 * ry),
                  (-0.85 * rx, 0.45 * ry), (-0.1 * rx, ry), (0.65 * rx, 0.8 * ry))  # fmt: skip
     pen.fill(trunk, colour, body)
-    chest = _pixels(ellipse(0.45 * rx, -0.1 * ry, 0.45 * rx, 0.7 * ry), body)
-    skull = _pixels(ellipse(0, 0, 0.92 * shape.head[2], 0.92 * shape.head[2]), head)
-    neck = cv2.convexHull(np.concatenate([chest, skull]))
-    cv2.fillPoly(pen.layer, [neck], (*colour, 255), cv2.LINE_8, _SUBPIXEL_BITS)
+    chest = to_pixels(ellipse(0.45 * rx, -0.1 * ry, 0.45 * rx, 0.7 * ry), body)
+    skull = to_pixels(ellipse(0, 0, 0.92 * shape.head[2], 0.92 * shape.head[2]), head)
+    pen.fill_hull(np.concatenate([chest, skull]), colour)
 
 
 def _draw_breast(pen: Pen, shape: Shape, palette: Palette, parts: Parts, body: Matrix) -> None:
@@ -184,7 +141,7 @@ def _draw_breast(pen: Pen, shape: Shape, palette: Palette, parts: Parts, body: M
 def _draw_head(pen: Pen, shape: Shape, palette: Palette, parts: Parts, head: Matrix) -> None:
     r = shape.head[2]
     if parts.crest != "none":
-        rise = {"short": 0.55, "long": 0.95}[parts.crest] * r
+        rise = {"short": 0.8, "long": 1.2}[parts.crest] * r
         crest = [(0.35 * r, -0.85 * r), (-0.75 * r, -0.8 * r - rise), (-0.6 * r, -0.75 * r - 0.5 * rise),
                  (-1.15 * r, -0.6 * r - 0.6 * rise), (-0.75 * r, -0.4 * r)]  # fmt: skip
         pen.fill(np.array(crest), palette.cap, head)
@@ -202,7 +159,7 @@ def _draw_head(pen: Pen, shape: Shape, palette: Palette, parts: Parts, head: Mat
 
 def _draw_beak(pen: Pen, shape: Shape, parts: Parts, head: Matrix) -> None:
     length, depth = shape.beak
-    length *= 1.45 if parts.beak_length == "long" else 1.0
+    length *= 1.6 if parts.beak_length == "long" else 1.0
     base, tip = 0.85 * shape.head[2], shape.head[2] + length
     colour = PIGMENT[parts.beak]
     beak = blob((base, -0.5 * depth), (0.5 * (base + tip), -0.34 * depth), (tip, 0.18 * depth), (tip, 0.3 * depth),
@@ -234,9 +191,3 @@ def _draw_wing(pen: Pen, shape: Shape, palette: Palette, parts: Parts, body: Mat
         x = (0.22 - 0.3 * number) * rx
         bar = np.array([(x + 0.08 * rx, -0.55 * ry), (x, -0.2 * ry), (x - 0.02 * rx, 0.18 * ry)])
         pen.stroke(bar, PIGMENT["white"], 0.05, body)
-
-
-def darker(colour: Colour, factor: float) -> Colour:
-    """`colour` times `factor`."""
-    red, green, blue = (round(min(255, channel * factor)) for channel in colour)
-    return red, green, blue

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fgkd.data.bird_drawing import Layer
+from fgkd.data.bird_pen import Layer
 
 Picture = NDArray[np.floating[Any]]  # (H, W, 3), RGB, 0 to 255
 Field = NDArray[np.floating[Any]]  # (H, W), about -1 to 1
@@ -110,7 +110,7 @@ def _blurred(picture: Picture, sigma: float) -> Picture:
 def draw_background(rng: Generator, habitat: str, side: int) -> Picture:
     """A habitat behind the bird, out of focus by a random amount."""
     picture = BACKGROUNDS[habitat](rng, side)
-    tint = rng.normal(1.0, 0.06, 3) * rng.uniform(0.75, 1.15)
+    tint = rng.normal(1.0, 0.06, 3) * rng.uniform(0.8, 1.15)
     return _blurred(picture * tint.astype(np.float32), rng.uniform(0.3, 1.2))
 
 
@@ -154,7 +154,7 @@ def photograph(rng: Generator, picture: Picture) -> NDArray[np.uint8]:
     side = len(picture)
     along = np.linspace(-1, 1, side, dtype=np.float32)
     slope = rng.normal(0, 0.12, 2)
-    light = rng.uniform(0.75, 1.2) * (1 + slope[0] * along[:, None] + slope[1] * along[None, :])
+    light = rng.uniform(0.85, 1.2) * (1 + slope[0] * along[:, None] + slope[1] * along[None, :])
     if rng.random() < 0.35:
         light = light * (1 - rng.uniform(0.15, 0.4) * np.clip(4 * noise_field(rng, side, (4, 4)), 0, 1))
     picture = (picture * light[..., None] * rng.normal(1, 0.04, 3)).astype(np.float32)

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fgkd.data.bird_drawing import Pose, draw_bird, feet
+from fgkd.data.bird_drawing import Pose, draw_bird, feet, span
 from fgkd.data.bird_scene import draw_background, draw_bird_over, draw_occluders, draw_perch, photograph
-from fgkd.data.bird_species import BirdClass, Colour, Palette, class_table
+from fgkd.data.bird_species import BirdClass, Colour, Palette, Shape, class_table
 from fgkd.errors import UserError, UserErrors
 
 DRAWING_VERSION = 1  # raise it when any picture changes: the version is part of the manifest
@@ -95,7 +95,7 @@ def bird_picture(bird: BirdClass, split: str, number: int, *, seed: int = 0, siz
     # The name, not its place in the table: a species added later leaves the others' pictures as they are.
     rng = np.random.default_rng([seed, SPLITS.index(split), zlib.crc32(bird.name.encode()), number])
     habitat = str(rng.choice(bird.family.habitats))
-    pose = _random_pose(rng)
+    pose = _random_pose(rng, bird.family.shape)
     picture = draw_background(rng, habitat, size)
     draw_perch(rng, picture, habitat, feet(bird.family.shape, pose))
     layer = draw_bird(bird, _individual(rng, bird.family.palette), pose, size)
@@ -104,12 +104,14 @@ def bird_picture(bird: BirdClass, split: str, number: int, *, seed: int = 0, siz
     return photograph(rng, picture)
 
 
-def _random_pose(rng: Generator) -> Pose:
+def _random_pose(rng: Generator, shape: Shape) -> Pose:
+    left, top, right, bottom = span(shape)
+    scale = rng.uniform(0.64, 0.82) / max(right - left, bottom - top)
     facing = 1 if rng.random() < 0.5 else -1
     return Pose(
-        x=float(0.5 + 0.07 * facing + rng.normal(0, 0.05)),  # tails are long: the body sits ahead of the middle
-        y=float(rng.normal(0.46, 0.045)),
-        scale=float(rng.uniform(0.44, 0.58)),
+        x=float(rng.normal(0.5, 0.035) - facing * scale * (left + right) / 2),
+        y=float(rng.normal(0.5, 0.035) - scale * (top + bottom) / 2),
+        scale=float(scale),
         facing=facing,
         tilt=float(rng.normal(0, 9)),
         head_turn=float(rng.normal(0, 10)),
