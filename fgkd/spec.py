@@ -20,13 +20,17 @@ Precision = Literal["no", "bf16", "fp16"]
 
 
 class Spec(BaseModel):
-    """A frozen value; unknown fields are refused; `digest` names its content."""
+    """A frozen value; unknown fields are refused; `digest` names its content.
+
+    Fields at their defaults do not enter the digest, so that a field added later leaves the ids of recorded runs alone. In
+    return a default, once released, never changes its meaning.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def canonical(self) -> str:
-        """JSON with sorted keys: equal for equal values."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """JSON of all that is not at its default, with sorted keys: equal for equal values."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
 
     def __hash__(self) -> int:  # by content: some fields are dicts, which have no hash of their own
         return hash(self.canonical())
