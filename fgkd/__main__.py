@@ -2,7 +2,7 @@
 
 import sys
 
-from fgkd.cli import main
+from fgkd.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,6 +9,6 @@ if not __package__ and sys.path and os.path.realpath(sys.path[0]) == _FOLDER:
     sys.path[0] = os.path.dirname(_FOLDER)
 
 if __name__ == "__main__":
-    from fgkd.cli import main
+    from fgkd.cli.main import main
 
     sys.exit(main(["bench", *sys.argv[1:]]))

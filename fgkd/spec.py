@@ -22,7 +22,7 @@ Precision = Literal["no", "bf16", "fp16"]
 class Spec(BaseModel):
     """A frozen value; unknown fields are refused; `digest` names its content.
 
-    Fields at their defaults do not enter the digest, so that a field added later leaves the ids of recorded runs alone. In
+    Fields at their defaults do not enter the digest, so that a field added later leaves the ids of old runs alone. In
     return a default, once released, never changes its meaning.
     """
 

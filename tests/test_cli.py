@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fgkd import cli, cli_bench
-from fgkd.cli import main
+from fgkd.cli import bench as cli_bench
+from fgkd.cli.main import build_parser, main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -150,7 +150,7 @@ def test_only_the_first_process_tells(capsys: pytest.CaptureFixture[str], monkey
 
 def test_precision_follows_accelerate_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     def precisions(*argv: str) -> set[str]:
-        args = cli.build_parser().parse_args([*SMOKE, *argv])
+        args = build_parser().parse_args([*SMOKE, *argv])
         return {run.feed.precision for run in cli_bench.chosen_runs(args)[1]}
 
     assert precisions() == {"no"}
@@ -161,7 +161,7 @@ def test_precision_follows_accelerate_launch(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_flags_choose_runs() -> None:
     argv = [*SMOKE, "--methods", "kd,scratch", "--students", "test_v*", "--epochs", "3", "--set", "recipe.lr=0.5"]
-    _, runs = cli_bench.chosen_runs(cli.build_parser().parse_args(argv))
+    _, runs = cli_bench.chosen_runs(build_parser().parse_args(argv))
     assert sorted(run.method.label for run in runs) == ["kd", "scratch"]
     assert {(run.student.name, run.feed.epochs, run.recipe.lr) for run in runs} == {("test_vit", 3, 0.5)}
 
@@ -221,7 +221,7 @@ def test_suites_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_is_quick_and_light() -> None:
     code = (
-        "import sys, time; from fgkd.cli import main; main(['bench', '--help']);"
+        "import sys, time; from fgkd.cli.main import main; main(['bench', '--help']);"
         "heavy = {'torch', 'timm', 'pandas', 'numpy', 'pydantic', 'albumentations', 'rich'} & set(sys.modules);"
         "assert not heavy, heavy; assert time.process_time() < 0.5, time.process_time()"
     )

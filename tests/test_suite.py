@@ -16,8 +16,8 @@ from fgkd.data import augment_names, dataset_names
 from fgkd.errors import UserError
 from fgkd.spec import RunSpec
 from fgkd.suite import Filters, Suite, load_suite, suite_names
-from fgkd.suite_check import Known
-from fgkd.yaml_places import parse_yaml
+from fgkd.suite.check import Known
+from fgkd.suite.yaml_places import parse_yaml
 
 KNOWN = Known(dataset_names(), augment_names())
 SMALL: dict[str, Any] = {

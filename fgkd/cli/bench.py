@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli_places import cache_folder, data_root, parse_precision, parse_shard, weights_folder, writable
-from fgkd.cli_print import console, print_json, table
+from fgkd.cli.places import cache_folder, data_root, parse_precision, parse_shard, weights_folder, writable
+from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError
 from fgkd.spec import RunSpec
 from fgkd.suite import Filters, Suite, load_suite, suite_names, suite_path
-from fgkd.suite_check import Known
-from fgkd.yaml_places import parse_yaml
+from fgkd.suite.check import Known
+from fgkd.suite.yaml_places import parse_yaml
 
 
 def bench(args: Namespace) -> int:

@@ -9,9 +9,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from fgkd.errors import near_names
-from fgkd.grid import AXES, LISTS, entry_form
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, Recipe, Spec, TeacherSpec, TeacherTraining, ViewSpec
-from fgkd.yaml_places import Fault, Path
+from fgkd.suite.grid import AXES, LISTS, entry_form
+from fgkd.suite.yaml_places import Fault, Path
 
 BACKBONE_KEYS = set(BackboneSpec.model_fields) - {"name"}
 TEACHER_KEYS = BACKBONE_KEYS | {"backbone", "name", "train", "recipe", "gate", "seed"}

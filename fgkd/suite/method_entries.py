@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from fgkd.errors import UserError, UserErrors, unknown_name
 from fgkd.spec import MethodSpec, Spec
-from fgkd.suite_form import explain
+from fgkd.suite.form import explain
 
 SH_KD = "sh_kd"
 

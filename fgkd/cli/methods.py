@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fgkd.cli_print import console, print_json, table
+from fgkd.cli.print import console, print_json, table
 from fgkd.errors import unknown_name
 
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=", "max_length": "length <="}
@@ -37,8 +37,8 @@ def methods(args: Namespace) -> int:
 
 
 def _method_kinds() -> dict[str, type[BaseModel]]:
-    from fgkd.method_entries import SH_KD, ShKD
     from fgkd.methods import METHODS
+    from fgkd.suite.method_entries import SH_KD, ShKD
 
     kinds: dict[str, type[BaseModel]] = {SH_KD: ShKD}
     kinds.update({name: METHODS.get(name) for name in METHODS})

@@ -85,7 +85,7 @@ def _command(commands: Any, name: str, run: str, text: str) -> argparse.Argument
 
 def _bench(commands: Any) -> None:
     text = "run a suite: whatever has no record yet; then regenerate its board"
-    command = _command(commands, "bench", "fgkd.cli_bench:bench", text)
+    command = _command(commands, "bench", "fgkd.cli.bench:bench", text)
     _grid(command)
     _places(command)
     _execution(command)
@@ -96,7 +96,7 @@ def _bench(commands: Any) -> None:
 
 def _plan(commands: Any) -> None:
     text = "show what a suite would run: cohorts, order, memory, estimated cost; train nothing"
-    command = _command(commands, "plan", "fgkd.cli_bench:plan", text)
+    command = _command(commands, "plan", "fgkd.cli.bench:plan", text)
     _grid(command)
     _places(command)
     _execution(command)
@@ -159,7 +159,7 @@ def _json(command: argparse.ArgumentParser) -> None:
 
 def _board(commands: Any) -> None:
     text = "regenerate leaderboard.csv, summary.csv and README.md from records, and show the board"
-    command = _command(commands, "board", "fgkd.cli_board:board", text)
+    command = _command(commands, "board", "fgkd.cli.board:board", text)
     command.add_argument("folder", nargs="?", type=Path, help="a results folder, or one suite's folder in it")
     command.add_argument("--suite", metavar="NAME", help="a suite with results")
     _results(command)
@@ -171,7 +171,7 @@ def _board(commands: Any) -> None:
 
 def _methods(commands: Any) -> None:
     command = _command(
-        commands, "methods", "fgkd.cli_methods:methods", "list the methods, or show the parameters of one"
+        commands, "methods", "fgkd.cli.methods:methods", "list the methods, or show the parameters of one"
     )
     command.add_argument("name", nargs="?", metavar="NAME", help="a method, or a sum such as kd+crd")
     _json(command)
@@ -179,7 +179,7 @@ def _methods(commands: Any) -> None:
 
 def _backbones(commands: Any) -> None:
     text = "list timm networks: parameters, input size, normalisation, feature stages"
-    command = _command(commands, "backbones", "fgkd.cli_backbones:backbones", text)
+    command = _command(commands, "backbones", "fgkd.cli.backbones:backbones", text)
     command.add_argument(
         "pattern", metavar="PATTERN", help="such as 'resnet*' or 'vit_tiny*.*' (with a dot: pretrained weights)"
     )
@@ -192,14 +192,14 @@ def _data(commands: Any) -> None:
         "data", help="list, show and check data sets", description="List, show and check data sets."
     )
     actions = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    listing = _command(actions, "list", "fgkd.cli_data:list_data", "list the data sets that have a card")
+    listing = _command(actions, "list", "fgkd.cli.data:list_data", "list the data sets that have a card")
     _data_root(listing)
     _json(listing)
     show = _command(
-        actions, "show", "fgkd.cli_data:show_data", "show a data set's card: protocols, layout, how to get it"
+        actions, "show", "fgkd.cli.data:show_data", "show a data set's card: protocols, layout, how to get it"
     )
     show.add_argument("name", metavar="NAME")
-    check = _command(actions, "check", "fgkd.cli_data:check_data", "open data sets and count their images")
+    check = _command(actions, "check", "fgkd.cli.data:check_data", "open data sets and count their images")
     check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
     check.add_argument("--protocol", default="default")
     _data_root(check)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fgkd.errors import UserError, unknown_name
-from fgkd.grid import AXES, ENTRY_AXES, LISTS, Override, Settings, entry_form, entry_name, matches, put
-from fgkd.method_entries import MethodTable
-from fgkd.suite_form import SECTIONS, SETTABLE, form_faults, unknown_key
-from fgkd.yaml_places import Fault, Path
+from fgkd.suite.form import SECTIONS, SETTABLE, form_faults, unknown_key
+from fgkd.suite.grid import AXES, ENTRY_AXES, LISTS, Override, Settings, entry_form, entry_name, matches, put
+from fgkd.suite.method_entries import MethodTable
+from fgkd.suite.yaml_places import Fault, Path
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from fgkd.errors import UserError, UserErrors, unknown_name
-from fgkd.grid import AXES, Cell, Override, Settings, cell, cells, entry_name, matches
-from fgkd.method_entries import MethodTable, ShKD
 from fgkd.spec import Feed, Precision, RunSpec, TeacherSpec
-from fgkd.suite_form import explain, teacher_form
-from fgkd.yaml_places import dotted
+from fgkd.suite.form import explain, teacher_form
+from fgkd.suite.grid import AXES, Cell, Override, Settings, cell, cells, entry_name, matches
+from fgkd.suite.method_entries import MethodTable, ShKD
+from fgkd.suite.yaml_places import dotted
 
 MOST_RUNS = 50_000
 

@@ -1,7 +1,7 @@
 """Suites: read benchmarks/NAME.yaml, report all its faults at once, expand it to runs.
 
-The file's keys are those of `fgkd.suite_form.SuiteForm`; how lists and overrides make a grid is told in `fgkd.grid`. No
-torch is imported before methods are looked at.
+The file's keys are those of `fgkd.suite.form.SuiteForm`; how lists and overrides make a grid is told in
+`fgkd.suite.grid`. No torch is imported before methods are looked at.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from fgkd.errors import UserError, UserErrors, unknown_name
-from fgkd.expand import Expansion
-from fgkd.grid import AXES, Override, Settings
-from fgkd.method_entries import MethodTable
 from fgkd.spec import Precision, RunSpec
-from fgkd.suite_check import Known, check_overrides, check_suite, override_of
-from fgkd.yaml_places import Document, Fault, dotted, parse_yaml
+from fgkd.suite.check import Known, check_overrides, check_suite, override_of
+from fgkd.suite.expand import Expansion
+from fgkd.suite.grid import AXES, Override, Settings
+from fgkd.suite.method_entries import MethodTable
+from fgkd.suite.yaml_places import Document, Fault, dotted, parse_yaml
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Suite:
     Attributes:
         name, version, description, notes: as the file gives them; notes are disclosures for the board.
         path: the file; `digest`: the first 12 hex digits of its SHA-256.
-        settings, overrides: the grid, see `fgkd.grid`.
+        settings, overrides: the grid, see `fgkd.suite.grid`.
     """
 
     name: str
@@ -137,7 +137,7 @@ def _read(path: Path) -> bytes:
 
 def suite_folders() -> list[Path]:
     """Where suites are looked for: ./benchmarks, then the checkout's own, or the copy inside an installed package."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     folders = [Path("benchmarks"), package.parent / "benchmarks", package / "benchmarks"]
     return [folder for folder in folders if folder.is_dir()]
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from fgkd.cli_print import console, print_json, table
+from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError
 
 if TYPE_CHECKING:

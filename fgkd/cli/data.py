@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli_places import cache_folder, data_root
-from fgkd.cli_print import console, print_json, table
+from fgkd.cli.places import cache_folder, data_root
+from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserErrors
 from fgkd.spec import DatasetSpec
 

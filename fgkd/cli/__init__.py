@@ -1,0 +1,1 @@
+"""The ``fgkd`` command, a file per subcommand."""
