@@ -199,3 +199,35 @@ def test_all_toy_nets_answer_exactly_what_is_asked() -> None:
         signals = net(torch.zeros(2, 3, 16, 16), Needs(pooled=True, stages={-2}))
         assert (signals.logits, signals.final, signals.head) == (None, None, None)
         assert set(signals.stages) == {-2}
+
+
+def test_a_projector_for_maps_is_averaged_behind() -> None:
+    world, method = World(), CopyHead(projector="conv_bn_relu")
+    foreign = world.pupil(method).network.foreign.eval()
+    signals = world.student_net(world.images[:4], ALL)
+    assert foreign.spatial
+    assert torch.allclose(foreign.embed(signals), foreign.projector(signals.final).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "is_mean"),
+    [
+        ("th_kd", {"inference_weight": 0.5}, True),
+        ("copy_head", {}, False),
+        ("copy_head", {"projector": "conv_bn"}, False),
+        ("simkd", {}, True),
+        ("letkd", {}, True),
+    ],
+)
+@pytest.mark.parametrize("teacher", ["large_maps", "small_maps"])
+def test_reshaped_students_tell_their_shapes(name: str, params: dict[str, Any], is_mean: bool, teacher: str) -> None:
+    world = World(teacher=teacher)
+    network = world.pupil(METHODS.get(name)(**params)).network.eval()
+    signals, shapes = network(world.images[:4], ALL), network.shapes
+    assert signals.logits.shape == (4, shapes.num_classes)
+    assert signals.pooled.shape == (4, shapes.pooled)
+    assert tuple(signals.final.shape[1:]) == shapes.final
+    assert all(tuple(x.shape[1:]) == shapes.stages[stage] for stage, x in signals.stages.items())
+    assert shapes.pooled_is_mean == is_mean
+    averages = signals.final.mean((2, 3))
+    assert (averages.shape == signals.pooled.shape and torch.allclose(averages, signals.pooled, atol=1e-6)) == is_mean
