@@ -34,6 +34,14 @@ def test_a_mapping_gives_parameters_and_a_label() -> None:
     assert method_spec("th_kd").parts[0].params["head_weight"] == 0.02
 
 
+def test_defaults_that_depend_on_a_choice_are_spelt_out() -> None:
+    params = method_spec({"method": "sdd", "base": "dkd", "base_params": {"beta": 6}}).parts[0].params
+    assert params["cells"] == "sum"
+    assert params["base_params"] == {"alpha": 1.0, "beta": 6, "temperature": 4.0}
+    params = method_spec("sdd").parts[0].params
+    assert (params["cells"], params["base_params"]) == ("mean", {"temperature": 4.0})
+
+
 def test_a_sum_takes_parameters_below_its_parts() -> None:
     entry = {"method": "kd + crd", "kd": {"temperature": 2}, "crd": {"dim": 64}, "weights": {"crd": 0.5}, "name": "x"}
     spec = method_spec(entry)
