@@ -67,7 +67,7 @@ def test_mining_by_hand(mining: Mining, positive: list[float], negative: list[fl
 
 
 def test_distance_of_equal_vectors_has_a_slope() -> None:
-    anchor = torch.tensor([[1.0, 2.0], [-1.0, 0.5]])
+    anchor = torch.tensor([[1.0, 0.0], [0.0, -2.0]])  # a cosine of exactly 1
     for kind in ("cosine", "euclidean"):
         other = anchor.clone().requires_grad_()
         distance = pairwise_distance(anchor, other, kind)
