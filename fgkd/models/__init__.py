@@ -1,5 +1,6 @@
 """Networks: any timm model as a `Backbone`, its weights, its cost."""
 
+from fgkd.models import cifar  # registers the cifar_* networks with timm
 from fgkd.models.backbone import Backbone, InputSpec
 from fgkd.models.check import problems
 from fgkd.models.cost import Cost, cost
@@ -12,6 +13,7 @@ __all__ = [
     "BackboneRow",
     "Cost",
     "InputSpec",
+    "cifar",
     "cost",
     "create_backbone",
     "list_backbones",

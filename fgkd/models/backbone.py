@@ -13,7 +13,7 @@ from fgkd.models.layout import layout_of
 from fgkd.models.probe import Anatomy, examine, trunk
 from fgkd.models.stages import stage_indices
 from fgkd.models.surgery import Inserted, stage_layout, stage_module
-from fgkd.signals import Head, Needs, Signals, SignalShapes
+from fgkd.signals import STAGES, Head, Needs, Signals, SignalShapes
 from fgkd.spec import BackboneSpec
 
 LOGITS = Needs(logits=True)
@@ -152,6 +152,8 @@ class Backbone(nn.Module):
         if str(stage) in self.inserted:
             raise UserError(f"{self.spec.name} has a layer behind stage {stage} already")
         self._indices(Needs(stages=frozenset({stage})))
+        if stage == max(STAGES) and not self.shapes.final_classifies:
+            raise UserError(f"{self.spec.name} reads more than its last map, which a layer behind it would not change")
         layer = Inserted(module, stage_layout(self.net, stage, self.input.size))
         stage_module(self.net, stage).register_forward_hook(layer.hook)
         self.inserted[str(stage)] = layer

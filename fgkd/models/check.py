@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from timm.models import is_model, parse_model_name, split_model_name_tag
 from torch import nn
 
 from fgkd.errors import UserError, unknown_name
-from fgkd.models.create import on_meta, pretrained_config
+from fgkd.models.create import on_meta, pretrained_config, size_kwargs
 from fgkd.models.hub import config_problem, weights_problem
 from fgkd.models.probe import examine
 from fgkd.models.weights import find_weights, fit_weights, read_shapes
@@ -72,13 +73,17 @@ def check_size(spec: BackboneSpec, num_classes: int, size: int) -> None:
     native = native_size(spec, size)
     net = on_meta(spec, num_classes=num_classes, size=native)
     check_served(net)
-    trouble = size_trouble(spec, num_classes, size)
+    if size_kwargs(spec, size):
+        trouble_at = lambda other: size_trouble(lambda: on_meta(spec, num_classes=num_classes, size=other), other)
+    else:
+        trouble_at = lambda other: size_trouble(lambda: net, other)
+    trouble = trouble_at(size)
     if trouble is None:
         return
-    if native == size or size_trouble(spec, num_classes, native):
+    if native == size or trouble_at(native):
         raise UserError(trouble)  # no matter of size
     for other in _sizes_near(size, _stride(net), native):
-        if size_trouble(spec, num_classes, other) is None:
+        if trouble_at(other) is None:
             raise UserError(f"images of {size} px do not fit ({trouble}); the nearest size that does is {other}")
 
 
@@ -94,10 +99,10 @@ def native_size(spec: BackboneSpec, otherwise: int) -> int:
     return int(named[-1] if isinstance(named, list | tuple) else named)
 
 
-def size_trouble(spec: BackboneSpec, num_classes: int, size: int) -> str | None:
-    """What goes wrong with images of `size` px; None where nothing does."""
+def size_trouble(make: Callable[[], nn.Module], size: int) -> str | None:
+    """What goes wrong when a network without values is made and sees `size` px; None where nothing does."""
     try:
-        net = on_meta(spec, num_classes=num_classes, size=size)
+        net = make()
         patch = patch_size(net)
         if patch and size % patch:
             return f"its patches of {patch} px would leave out the last {size % patch} px of each side"

@@ -34,6 +34,8 @@ class Layout:
         if self.order == "NHWC":
             return grid.permute(0, 2, 3, 1)
         tokens = grid.flatten(2).transpose(1, 2)
+        if not self.prefix:
+            return tokens
         prefix = tokens.new_zeros(len(tokens), self.prefix, tokens.shape[2]) if like is None else like[:, : self.prefix]
         return torch.cat([prefix, tokens], dim=1)
 
@@ -45,9 +47,9 @@ def layout_of(features: object, net: nn.Module) -> Layout | None:
     if features.ndim == 4:
         return Layout(_map_order(features.shape, str(getattr(net, "output_fmt", "NCHW"))))
     if features.ndim == 3:
-        for prefix in (int(getattr(net, "num_prefix_tokens", 0)), 0):
-            cells = features.shape[1] - prefix
-            if cells > 1 and isqrt(cells) ** 2 == cells:  # a single cell would be a class token, not a map
+        tokens = features.shape[1]
+        for prefix in (int(getattr(net, "num_prefix_tokens", 0)), 0, 1):
+            if prefix < tokens and isqrt(tokens - prefix) ** 2 == tokens - prefix:
                 return Layout("NLC", prefix)
     return None
 

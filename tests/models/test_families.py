@@ -1,0 +1,84 @@
+"""Every family of timm networks gives every signal, and the same logits as timm alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from fgkd.models import Backbone, create_backbone
+from fgkd.signals import STAGES, Needs, Signals
+from fgkd.spec import BackboneSpec
+from tests.models.families import FAMILIES, Family
+
+
+@dataclass(frozen=True)
+class Served:
+    family: Family
+    backbone: Backbone
+    image: torch.Tensor
+    plain: torch.Tensor
+    signals: Signals
+
+
+@pytest.fixture(scope="module", params=FAMILIES, ids=str)
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    family: Family = request.param
+    torch.manual_seed(0)
+    spec = BackboneSpec(name=family.name, kwargs=family.kwargs)
+    backbone = create_backbone(spec, num_classes=5, view_size=family.size).eval()
+    image = torch.randn(2, 3, family.size, family.size)
+    needs = Needs(True, True, backbone.shapes.final is not None, frozenset(backbone.shapes.stages), True)
+    with torch.no_grad():
+        yield Served(family, backbone, image, backbone.net(image), backbone(image, needs))
+
+
+def test_logits_are_timms_own_to_the_bit(served: Served) -> None:
+    assert torch.equal(served.signals.logits, served.plain)
+    assert torch.equal(served.backbone(served.image).logits, served.plain)
+
+
+def test_head_reads_pooled(served: Served) -> None:
+    logits = served.signals.head(served.signals.pooled)
+    torch.testing.assert_close(logits, served.plain, rtol=1e-5, atol=1e-6 * float(served.plain.abs().max()))
+
+
+def test_shapes_are_as_declared(served: Served) -> None:
+    shapes, signals = served.backbone.shapes, served.signals
+    assert shapes.num_classes == 5
+    assert signals.pooled.shape == (2, shapes.pooled)
+    assert (signals.final is None) == (shapes.final is None)
+    assert signals.final is None or signals.final.shape == (2, *shapes.final)
+    assert {stage: tuple(x.shape[1:]) for stage, x in signals.stages.items()} == dict(shapes.stages)
+    assert sorted(shapes.stages) == list(STAGES[4 - served.family.stages :])
+
+
+def test_flags_are_what_timms_source_says(served: Served) -> None:
+    family, shapes = served.family, served.backbone.shapes
+    assert (shapes.pooled_is_mean, shapes.final_classifies, shapes.tokens) == (
+        family.mean,
+        family.classifies,
+        family.tokens,
+    )
+
+
+def test_final_map_classifies(served: Served) -> None:
+    if not served.family.classifies:
+        pytest.skip("reads a class token or several branches")
+    pooled, logits = served.backbone.classify(served.signals.final)
+    assert torch.equal(logits, served.plain)
+    assert torch.equal(pooled, served.signals.pooled)
+
+
+def test_every_parameter_learns_from_one_pass(served: Served) -> None:
+    backbone = served.backbone.train()
+    torch.manual_seed(1)
+    with torch.enable_grad():
+        signals = backbone(served.image, Needs(logits=True, stages=frozenset(backbone.shapes.stages)))
+        total = signals.logits.square().sum() + sum(x.square().mean() for x in signals.stages.values())
+        total.backward()
+    idle = [name for name, p in backbone.named_parameters() if p.requires_grad and p.grad is None]
+    assert [name for name in idle if not any(part in name for part in served.family.unread)] == []
+    assert all(x.grad_fn is not None for x in signals.stages.values())
