@@ -12,6 +12,8 @@ import pytest
 
 from fgkd.cli import bench as cli_bench
 from fgkd.cli.main import build_parser, main
+from fgkd.cli.methods import method_entries, methods_markdown
+from fgkd.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -239,3 +241,9 @@ def test_the_script_runs_as_a_file_and_shadows_no_library(tmp_path: Path) -> Non
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "fgkd: unknown suite 'quikstart'; did you mean quickstart?\n"
+
+
+def test_the_page_of_methods_is_what_the_registry_says() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text()
+    assert page == methods_markdown(method_entries()), "regenerate it: fgkd methods --markdown > docs/methods.md"
+    assert all(f"| [`{name}`](#{name}) |" in page for name in METHODS)

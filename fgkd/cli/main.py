@@ -174,6 +174,7 @@ def _methods(commands: Any) -> None:
         commands, "methods", "fgkd.cli.methods:methods", "list the methods, or show the parameters of one"
     )
     command.add_argument("name", nargs="?", metavar="NAME", help="a method, or a sum such as kd+crd")
+    command.add_argument("--markdown", action="store_true", help="print the page docs/methods.md")
     _json(command)
 
 
