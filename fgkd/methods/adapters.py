@@ -6,10 +6,10 @@ from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import orthogonal
 
 from fgkd.methods.base import Setting
 from fgkd.methods.numerics import raised
+from fgkd.methods.orthogonal import orthogonal_linear
 from fgkd.signals import Head, Needs, Signals, SignalShapes
 
 ProjectorKind = Literal["auto", "identity", "linear", "conv_bn", "conv_bn_relu", "orthogonal"]
@@ -91,7 +91,7 @@ def make_projector(kind: ProjectorKind, d_in: int, d_out: int, spatial: bool = F
     if kind == "linear":
         dense: nn.Module = nn.Linear(d_in, d_out)
     elif kind == "orthogonal":
-        dense = orthogonal(nn.Linear(d_in, d_out, bias=False))
+        dense = orthogonal_linear(d_in, d_out)
     else:
         raise ValueError(f"projector: expected one of {ProjectorKind.__args__}, got {kind!r}")  # type: ignore[attr-defined]
     return OnCells(dense) if spatial else dense
