@@ -39,7 +39,7 @@ def test_strange_projectors_raise() -> None:
 @pytest.mark.parametrize("widths", [(6, 4), (4, 6)])
 def test_orthogonal_stays_orthogonal(widths: tuple[int, int]) -> None:
     layer: Any = make_projector("orthogonal", *widths)
-    optimizer = torch.optim.SGD(layer.parameters(), lr=0.5)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.5, weight_decay=5e-4)  # decay zeroed it once
     for _ in range(3):
         layer(torch.randn(8, widths[0])).square().sum().backward()
         optimizer.step()
