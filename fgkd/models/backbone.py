@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fgkd.errors import UserError
 from fgkd.models.classifier import classify, read_head, write_head
 from fgkd.models.layout import layout_of
-from fgkd.models.probe import Anatomy, examine, trunk
+from fgkd.models.probe import Anatomy, examine, stages_alone, trunk
 from fgkd.models.stages import stage_indices
 from fgkd.models.surgery import Inserted, stage_layout, stage_module
 from fgkd.signals import STAGES, Head, Needs, Signals, SignalShapes
@@ -66,6 +66,9 @@ class Backbone(nn.Module):
         head = self.head() if needs.head else None
         if not (needs.pooled or needs.final or needs.stages):
             return Signals(logits=self.net(image) if needs.logits else None, head=head, extras=self._extras())
+        if not (needs.logits or needs.pooled or needs.final):
+            maps = stages_alone(self.net, image, self._indices(needs))
+            return Signals(stages=maps, head=head, extras=self._extras())
         features, maps = trunk(self.net, image, self._indices(needs))
         pooled, logits = classify(self.net, features) if needs.pooled or needs.logits else (None, None)
         return Signals(

@@ -94,7 +94,7 @@ def _sizes_near(size: int, step: int, native: int) -> list[int]:
 
 
 def native_size(spec: BackboneSpec, otherwise: int) -> int:
-    """The side in px that the spec or timm names for the network; `otherwise` for a hub's or a folder's."""
+    """The side in px that the spec or timm names for the network; `otherwise` where neither does."""
     named = spec.kwargs.get("img_size") or (pretrained_config(spec).get("input_size") or (otherwise,))[-1]
     return int(named[-1] if isinstance(named, list | tuple) else named)
 

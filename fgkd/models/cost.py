@@ -44,7 +44,11 @@ def count_params(module: nn.Module) -> int:
 
 @torch.no_grad()
 def count_macs(module: nn.Module, size: int, *more: object) -> int:
-    """Multiply-accumulates of ``module(image, *more)`` for one image: half of what PyTorch's counter finds."""
+    """Multiply-accumulates of ``module(image, *more)`` for one image: half of what PyTorch's counter finds.
+
+    `module` lies on the meta device, and stops taking gradients.
+    """
+    module.requires_grad_(False)  # or the counter hooks gradients that no_grad does not make
     with FlopCounterMode(display=False) as counter:
         module(torch.empty(1, 3, size, size, device="meta"), *more)
     return counter.get_total_flops() // 2

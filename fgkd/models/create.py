@@ -8,13 +8,20 @@ from typing import Any
 import timm
 import torch
 from timm.data.config import resolve_model_data_config
-from timm.models import get_pretrained_cfg, is_model, parse_model_name, split_model_name_tag
+from timm.models import get_pretrained_cfg, is_model, load_model_config_from_hf, parse_model_name, split_model_name_tag
+from timm.models._hub import load_model_config_from_path
 from torch import nn
 
 from fgkd.errors import UserError, unknown_name
 from fgkd.models.backbone import Backbone, InputSpec
 from fgkd.models.weights import find_weights, fit_weights, read_weights
 from fgkd.spec import BackboneSpec
+
+# what decides weights and classes is the spec's own business, where it is recorded
+RESERVED = {
+    *("num_classes", "in_chans", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path"),
+    *("features_only", "cache_dir", "scriptable", "exportable"),
+}
 
 
 def create_backbone(
@@ -33,7 +40,7 @@ def create_backbone(
     fresh, source = True, None
     if spec.source == "timm":
         net, fresh = _from_timm(spec, num_classes, size)
-        source = spec.name
+        source = _timm_name(spec, net)
     else:
         net = build(spec, num_classes=num_classes, size=size)
     if spec.source == "file":
@@ -44,6 +51,8 @@ def create_backbone(
 
 def build(spec: BackboneSpec, *, size: int, num_classes: int | None = None, pretrained: bool = False) -> nn.Module:
     """The timm network alone; `num_classes` None leaves the checkpoint's own count. UserError where timm refuses."""
+    if misplaced := sorted(RESERVED & set(spec.kwargs)):
+        raise UserError(f"kwargs of {spec.name}: {', '.join(misplaced)} cannot be set there; see `weights` and `size`")
     kwargs = size_kwargs(spec, size) | spec.kwargs
     if num_classes is not None:
         kwargs["num_classes"] = num_classes
@@ -63,10 +72,10 @@ def size_kwargs(spec: BackboneSpec, size: int) -> dict[str, Any]:
 
 
 def pretrained_config(spec: BackboneSpec) -> dict[str, Any]:
-    """timm's configuration of the named weights (input size, mean, ...); empty for hub and folder names."""
+    """timm's configuration of the named weights: input size, mean, whether the size is fixed, and so on."""
     source, name = parse_model_name(spec.name)
     if source is not None:
-        return {}
+        return dict((load_model_config_from_hf if source == "hf-hub" else load_model_config_from_path)(name)[0])
     if not is_model(split_model_name_tag(name)[0]):
         raise unknown_name("timm network", split_model_name_tag(name)[0], timm.list_models())
     config = get_pretrained_cfg(name, allow_unregistered=True)
@@ -95,6 +104,12 @@ def _from_timm(spec: BackboneSpec, num_classes: int, size: int) -> tuple[nn.Modu
         return loaded, False
     net = build(spec, size=size, num_classes=num_classes)
     return net, fit_weights(net, loaded.state_dict(), spec.name)
+
+
+def _timm_name(spec: BackboneSpec, net: nn.Module) -> str:
+    """The spec's name, with the tag that timm chose where it names none."""
+    tag = getattr(net, "pretrained_cfg", {}).get("tag")
+    return f"{spec.name}.{tag}" if tag and "." not in spec.name and ":" not in spec.name else spec.name
 
 
 def on_meta(spec: BackboneSpec, *, num_classes: int, size: int) -> nn.Module:

@@ -34,6 +34,15 @@ def trunk(net: nn.Module, image: Tensor, indices: Mapping[int, int]) -> tuple[Te
     return features, dict(zip(sorted(indices), maps, strict=True))
 
 
+def stages_alone(net: nn.Module, image: Tensor, indices: Mapping[int, int]) -> dict[int, Tensor]:
+    """The maps of `trunk` without the features, going no deeper than the deepest."""
+    wanted = sorted(indices.values())
+    maps = cast(Any, net).forward_intermediates(
+        image, indices=wanted, output_fmt="NCHW", stop_early=True, intermediates_only=True
+    )
+    return dict(zip(sorted(indices), maps, strict=True))
+
+
 def meta_copy(module: nn.Module) -> nn.Module:
     """The same module without values: every tensor on the meta device, so that running it costs next to nothing."""
     memo: dict[int, Any] = {}

@@ -41,6 +41,15 @@ def test_one_pass_of_the_trunk_whatever_is_asked(image: torch.Tensor) -> None:
     assert len(passes) == 1
 
 
+def test_stages_alone_run_no_deeper_than_asked(image: torch.Tensor) -> None:
+    network = make().eval()
+    deeper: list[int] = []
+    network.net.layer3.register_forward_hook(lambda *_: deeper.append(1))
+    alone = network(image, Needs(stages={-4, -3}))
+    assert deeper == []
+    assert torch.equal(alone.stages[-3], network(image, Needs(logits=True, stages={-3})).stages[-3])
+
+
 def test_signals_of_one_training_pass_agree_under_dropout_and_drop_path(image: torch.Tensor) -> None:
     network = make("test_efficientnet", kwargs={"drop_rate": 0.5, "drop_path_rate": 0.5}).train()
     signals = network(image, Needs(logits=True, pooled=True, head=True))

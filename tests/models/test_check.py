@@ -44,6 +44,12 @@ def test_wrong_keyword_arguments() -> None:
     assert "unexpected keyword argument 'pad_typ'" in text
 
 
+def test_what_decides_weights_and_classes_is_not_a_keyword_argument() -> None:
+    assert "checkpoint_path, num_classes cannot be set there" in found(
+        "test_resnet", kwargs={"num_classes": 3, "checkpoint_path": "x.pth"}
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "size", "nearest"),
     [("test_vit", 65, 64), ("test_vit", 95, 96), ("efficientformer_l1", 200, 224), ("inception_v3", 64, 96)],

@@ -125,6 +125,25 @@ def test_timms_own_format_in_a_folder(tmp_path: Path) -> None:
     assert torch.equal(fresh.net.conv1[0].weight, source.conv1[0].weight)
 
 
+def test_a_fixed_size_network_in_a_folder_takes_the_views_size(tmp_path: Path) -> None:
+    source = timm.create_model("vit_tiny_patch16_224", num_classes=5, embed_dim=24, depth=4, num_heads=3)
+    timm.models.save_for_hf(source, tmp_path, safe_serialization=True)
+    backbone = make(None, 5, None, name=f"local-dir:{tmp_path}")
+    assert backbone.net.pos_embed.shape[1] == 16 + 1
+    assert backbone.shapes.stages[-1] == (24, 4, 4)
+
+
+def test_a_tag_that_timm_chose_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = timm.create_model
+    monkeypatch.setattr(
+        "timm.create_model", lambda name, pretrained=False, **kwargs: real(name, pretrained=False, **kwargs)
+    )
+    spec = BackboneSpec(name="test_resnet", weights="timm")
+    backbone = create_backbone(spec, num_classes=1000, view_size=64)
+    assert (backbone.loaded_from, backbone.head_is_fresh) == ("test_resnet.r160_in1k", False)
+    assert create_backbone(spec, num_classes=5, view_size=64).head_is_fresh
+
+
 # --- files ---------------------------------------------------------------------------------------------------------
 
 

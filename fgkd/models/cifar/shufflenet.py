@@ -1,6 +1,6 @@
-"""ShuffleNet V1 (arXiv:1707.01083, 3 groups) and V2 (arXiv:1807.11164, 1x) for 32 px images, as in CRD's tables.
+"""ShuffleNet V1 (arXiv:1707.01083) and V2 (arXiv:1807.11164) for 32 px images, as in CRD's tables.
 
-Both have a 1x1 stem at full resolution there, and V1 a ReLU after the depthwise convolution, which its paper leaves out.
+Both have a 1x1 stem at full resolution there, and V1 a ReLU after the depthwise convolution that its paper leaves out.
 Convolutions keep PyTorch's initialisation.
 """
 
