@@ -60,6 +60,11 @@ class Objective(nn.Module):
         """The weighted loss terms of one batch, by name; each a scalar."""
         raise NotImplementedError
 
+    @property
+    def has_readouts(self) -> bool:
+        """Whether `readouts` gives any; evaluation asks the student for more than logits only then."""
+        return type(self).readouts is not Objective.readouts
+
     def readouts(self, student: Signals) -> Mapping[str, Tensor]:
         """Further logits (B, K) worth an accuracy of their own at evaluation, by name (the teacher's head, say)."""
         return {}

@@ -68,6 +68,10 @@ class ComposedObjective(Objective):
                     terms[name] = self.weights.get(name, 1.0) * value
         return terms
 
+    @property
+    def has_readouts(self) -> bool:
+        return any(part.has_readouts for _, part in self._parts())
+
     def readouts(self, student: Signals) -> Mapping[str, Tensor]:
         return _merged({name: part.readouts(student) for name, part in self._parts()})
 

@@ -104,7 +104,7 @@ class _Session:
                     self.run_cohort(number, planned, progress)
                 except UserError as error:
                     self.refused.append(str(error))
-                    progress.say(f"[red]{planned.feed.dataset.name}: {error}")
+                    progress.say(f"{planned.feed.dataset.name}: {error}", style="red")
                 self.engine.release()
         return self.report()
 

@@ -59,10 +59,10 @@ class SuiteProgress:
     ) -> None:
         self._bars.stop()
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, style: str | None = None) -> None:
         """One line above the bars."""
         if self.enabled:
-            self.console.print(text, highlight=False)
+            self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def start_cohort(self, number: int, planned: PlannedCohort, steps_per_epoch: int) -> None:
         """A cohort begins."""

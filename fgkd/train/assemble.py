@@ -141,5 +141,5 @@ def open_teacher(run: RunSpec, workshop: Workshop) -> Teacher:
 
 
 def within(needs: Needs, shapes: SignalShapes) -> Needs:
-    """`needs` less the stages that the network does not have."""
-    return replace(needs, stages=needs.stages & set(shapes.stages))
+    """`needs` less the maps that the network does not have."""
+    return replace(needs, stages=needs.stages & set(shapes.stages), final=needs.final and shapes.final is not None)

@@ -137,7 +137,7 @@ class Learner:
 
     def examinee(self, network: nn.Module | None = None) -> Examinee:
         """Its evaluated network (or another one in its place) as the evaluation takes it."""
-        reads = type(self.objective).readouts is not Objective.readouts
+        reads = self.objective.has_readouts
         needs = Needs(logits=True) | (self.belongings.needs if reads else Needs())
         objective = self.objective if reads else None
         return Examinee(network or self.evaluated, self.belongings.sight, needs, objective, name=self.run_id)
