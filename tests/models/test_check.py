@@ -52,7 +52,12 @@ def test_what_decides_weights_and_classes_is_not_a_keyword_argument() -> None:
 
 @pytest.mark.parametrize(
     ("name", "size", "nearest"),
-    [("test_vit", 65, 64), ("test_vit", 95, 96), ("efficientformer_l1", 200, 224), ("inception_v3", 64, 96)],
+    [
+        ("vit_tiny_patch16_224", 65, 64),
+        ("test_vit", 95, 96),
+        ("efficientformer_l1", 200, 224),
+        ("inception_v3", 64, 96),
+    ],
 )
 def test_a_size_that_does_not_fit_names_the_nearest_that_does(name: str, size: int, nearest: int) -> None:
     assert f"images of {size} px do not fit" in found(name, size)

@@ -232,5 +232,13 @@ def test_hash_is_of_content_alone() -> None:
     assert len(others | {weights_hash(Pair()), weights_hash(changed)}) == 5
 
 
+def test_hash_tells_types_of_equal_bytes_apart() -> None:
+    zeros = [Pair(dtype=dtype) for dtype in (torch.float32, torch.int32)]
+    for module in zeros:
+        module.a.zero_()
+        module.b.zero_()
+    assert weights_hash(zeros[0]) != weights_hash(zeros[1])
+
+
 def test_hash_reads_scalars_and_half_precision() -> None:
     assert weights_hash(nn.BatchNorm2d(3).bfloat16()) != weights_hash(nn.BatchNorm2d(3).half())
