@@ -32,6 +32,8 @@ def full_precision(loss: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         device = next((a.device.type for a in args if isinstance(a, Tensor)), "cpu")
         lifted: tuple[Any, ...] = tuple(raised(a) if isinstance(a, Tensor) else a for a in args)
+        if not torch.amp.is_autocast_available(device):  # the meta device, on which networks are priced
+            return loss(*lifted, **kwargs)
         with torch.autocast(device, enabled=False):
             return loss(*lifted, **kwargs)
 

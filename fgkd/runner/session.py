@@ -71,7 +71,8 @@ def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Cons
     """Run what is missing of a suite and write its boards.
 
     Returns:
-        0 when every run of the suite is recorded as ok, 1 when some failed.
+        0 when every run of the suite is recorded as ok, 1 when some failed, 2 when some could not be run because of
+        something that the user can mend.
 
     Raises:
         UserError: something that the user can mend before training.
@@ -121,7 +122,7 @@ class _Session:
             self.console.print(problem, style="red", highlight=False, markup=False)
         ok = {record.run_id for record in records if record.status == "ok"}
         complete = wanted <= ok or self.options.shard is not None
-        return 0 if complete and not self.refused else 1
+        return 2 if self.refused else 0 if complete else 1
 
     def data(self, feed: Feed) -> ImageData:
         """The feed's data set, opened once; the main process first, in case it has to be written."""
@@ -135,6 +136,10 @@ class _Session:
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:
         """Train, examine and record one cohort."""
         started = datetime.now(UTC)
+        if absent := [run_id for run_id in sorted(planned.waits_for) if run_id not in self.store]:
+            raise UserError(
+                f"{len(planned.runs)} runs wait for {', '.join(absent)}, which did not end well; see its record"
+            )
         data, feed = self.data(planned.feed), planned.feed
         loaders = self.loaders(feed, data)
         workshop = Workshop(
