@@ -3,8 +3,8 @@
 Shapes: B batch, K classes, D pooled width, C H W a map's channels and sides, N training samples.
 
 A *network* here is any nn.Module called as ``network(image, needs) -> Signals``: a `fgkd.models.Backbone`, or what a
-method's `reshape_student` made of one. Stages are counted from the end, -1 being the last; every network shows four
-(-4 .. -1), whatever its family: CNN stages, or the blocks at the quarters of a ViT, tokens folded to maps.
+method's `reshape_student` made of one. Stages are counted from the end, -1 being the last; most networks show
+four (-4 .. -1), some fewer: the last stages of a CNN, or the blocks at the quarters of a ViT, tokens folded to maps.
 """
 
 from __future__ import annotations

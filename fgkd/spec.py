@@ -45,7 +45,7 @@ class BackboneSpec(Spec):
 
     A name with a tag (``resnet18.a1_in1k``) asks for timm's weights of that tag; a plain name starts from scratch;
     ``weights: none`` forces scratch; any other `weights` is a .safetensors file, by path or by its name in the
-    weights folder. `size`, `mean`, `std`, `interpolation`, `crop_pct` override what timm says of the model; size
+    weights folder. `size`, `mean`, `std`, `interpolation` override what timm says of the model; size
     defaults to the view's.
     """
 
@@ -55,7 +55,7 @@ class BackboneSpec(Spec):
     size: int | None = Field(None, ge=16, le=2048)
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    interpolation: Literal["bilinear", "bicubic"] | None = None
 
     @model_validator(mode="before")
     @classmethod

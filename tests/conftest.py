@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is imported: the networks here are too small for more threads, which on a busy machine wait for each
+# other until seconds are minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(os.environ.get("FGKD_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -26,7 +26,10 @@ from fgkd.signals import Head, Lesson, Needs, Signals, SignalShapes
 
 
 def retire_head(network: nn.Module) -> None:
-    """Stop the training of a classifier that nobody reads any more, or DDP would wait for its gradient."""
+    """Give up a classifier that nobody reads any more: neither deployed, nor waited for by DDP."""
+    if callable(retire := getattr(network, "retire_head", None)):
+        retire()
+        return
     own = getattr(network, "head", None)
     if not callable(own):
         return

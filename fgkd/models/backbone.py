@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from fgkd.errors import UserError
-from fgkd.models.classifier import classify, read_head, write_head
+from fgkd.models.classifier import classify, read_head, retire_head, write_head
 from fgkd.models.layout import layout_of
 from fgkd.models.probe import Anatomy, examine, stages_alone, trunk
 from fgkd.models.stages import stage_indices
@@ -131,6 +131,11 @@ class Backbone(nn.Module):
         if layout is None or not self.shapes.final_classifies:
             raise UserError(f"{self.spec.name} does not classify from its final map alone (it may read a class token)")
         return classify(self.net, layout.unfold(final))
+
+    def retire_head(self) -> None:
+        """Give up the classifier, because another one reads the embedding from now on; `shapes` keeps what it was."""
+        assert self.shapes  # found while the classifier is whole
+        retire_head(self.net)
 
     def replace_head(self, head: Head, frozen: bool) -> None:
         """Put given weights into the classifier; UserError where width or classes differ.

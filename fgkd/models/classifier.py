@@ -71,6 +71,19 @@ def write_head(net: nn.Module, head: Head, frozen: bool) -> None:
         layer.requires_grad_(not frozen)
 
 
+@torch.no_grad()
+def retire_head(net: nn.Module) -> None:
+    """Shrink a classifier that nobody reads any more to one frozen row.
+
+    It cannot go altogether: the embedding is read at its door. One row is what it costs the deployed network.
+    """
+    for layer in linear_layers(net):
+        layer.weight = nn.Parameter(layer.weight[:1].clone(), requires_grad=False)
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(layer.bias[:1].clone(), requires_grad=False)
+        setattr(layer, "out_channels" if isinstance(layer, nn.Conv2d) else "out_features", 1)
+
+
 def _write_bias(layer: nn.Linear | nn.Conv2d, bias: Tensor | None) -> None:
     if layer.bias is None and bias is not None:
         layer.bias = nn.Parameter(bias.detach().clone().to(layer.weight))

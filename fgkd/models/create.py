@@ -89,7 +89,7 @@ def input_spec(net: nn.Module, spec: BackboneSpec, size: int) -> InputSpec:
         size=size,
         mean=spec.mean or tuple(data["mean"]),
         std=spec.std or tuple(data["std"]),
-        interpolation=spec.interpolation,
+        interpolation=spec.interpolation or ("bilinear" if data["interpolation"] == "bilinear" else "bicubic"),
         crop_pct=float(data["crop_pct"]),
     )
 

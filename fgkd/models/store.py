@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from fgkd.files import write_text
+from fgkd.models.weights import read_weights, save_weights
 
 
 class WeightStore:
@@ -38,18 +38,12 @@ class WeightStore:
 
     def state(self, run_id: str) -> dict[str, Tensor]:
         """The state dict, on the CPU."""
-        return load_file(self.folder / run_id / "model.safetensors")
+        return read_weights(self.folder / run_id / "model.safetensors")
 
     def save(self, run_id: str, network: nn.Module, facts: Mapping[str, Any]) -> None:
         """Write the network's state dict and the facts; each file beside its place and renamed, the manifest last."""
         place = self.folder / run_id
-        place.mkdir(parents=True, exist_ok=True)
-        # clones: safetensors refuses tensors that share memory, and tied weights do
-        state = {
-            k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in network.state_dict().items()
-        }
-        weights, manifest = (place / f".{name}.{os.getpid()}" for name in ("model", "manifest"))
-        save_file(state, weights)
-        os.replace(weights, place / "model.safetensors")
-        manifest.write_text(json.dumps(dict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(manifest, place / "manifest.json")
+        # a manifest of other weights must not stand beside these, not even for a moment
+        (place / "manifest.json").unlink(missing_ok=True)
+        save_weights(network, place / "model.safetensors")
+        write_text(place / "manifest.json", json.dumps(dict(facts), indent=2, sort_keys=True) + "\n")

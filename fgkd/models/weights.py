@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,7 +81,7 @@ def save_weights(module: nn.Module, path: Path | str) -> None:
     """Write the state dict as safetensors; readers meanwhile see the old file or the new one, never half of one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes must not write the same part
     save_file({key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}, part)
     part.replace(path)
 

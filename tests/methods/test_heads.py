@@ -9,10 +9,12 @@ import pytest
 import torch
 from toy import NETS, ToyNet, World
 
-from fgkd.methods import METHODS
+from fgkd.methods import METHODS, Setting
 from fgkd.methods.head import THKD, TwoHeads, compare_heads, mixed_log_probs
 from fgkd.methods.reuse import BorrowedHead, CopyHead, FrozenHeadTraining, SimKD, SimKDStudent
-from fgkd.signals import Needs
+from fgkd.models import create_backbone
+from fgkd.signals import Head, Needs
+from fgkd.spec import BackboneSpec
 
 ALL = Needs(True, True, True, frozenset({-1}), True)
 
@@ -231,3 +233,16 @@ def test_reshaped_students_tell_their_shapes(name: str, params: dict[str, Any], 
     assert shapes.pooled_is_mean == is_mean
     averages = signals.final.mean((2, 3))
     assert (averages.shape == signals.pooled.shape and torch.allclose(averages, signals.pooled, atol=1e-6)) == is_mean
+
+
+def test_a_classifier_that_nobody_reads_is_not_deployed() -> None:
+    spec = BackboneSpec(name="test_resnet")
+    student = create_backbone(spec, num_classes=7, view_size=32)
+    shapes, before = student.shapes, sum(p.numel() for p in student.parameters())
+    teacher = Head(torch.randn(7, 24), torch.randn(7))
+    network = CopyHead().reshape_student(student, Setting(shapes, 7, torch.arange(14) % 7, shapes, teacher))
+    signals = network(torch.randn(2, 3, 32, 32), Needs(logits=True, pooled=True))
+    assert signals.logits.shape == (2, 7)
+    assert torch.equal(signals.logits, teacher(signals.pooled))
+    projector = shapes.pooled * 24 + 24
+    assert sum(p.numel() for p in network.parameters()) == before - 6 * (shapes.pooled + 1) + projector
