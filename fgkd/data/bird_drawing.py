@@ -141,7 +141,7 @@ def _draw_breast(pen: Pen, shape: Shape, palette: Palette, parts: Parts, body: M
 def _draw_head(pen: Pen, shape: Shape, palette: Palette, parts: Parts, head: Matrix) -> None:
     r = shape.head[2]
     if parts.crest != "none":
-        rise = {"short": 0.8, "long": 1.2}[parts.crest] * r
+        rise = {"short": 1.0, "long": 1.4}[parts.crest] * r
         crest = [(0.35 * r, -0.85 * r), (-0.75 * r, -0.8 * r - rise), (-0.6 * r, -0.75 * r - 0.5 * rise),
                  (-1.15 * r, -0.6 * r - 0.6 * rise), (-0.75 * r, -0.4 * r)]  # fmt: skip
         pen.fill(np.array(crest), palette.cap, head)
@@ -159,7 +159,7 @@ def _draw_head(pen: Pen, shape: Shape, palette: Palette, parts: Parts, head: Mat
 
 def _draw_beak(pen: Pen, shape: Shape, parts: Parts, head: Matrix) -> None:
     length, depth = shape.beak
-    length *= 1.6 if parts.beak_length == "long" else 1.0
+    length *= 2.0 if parts.beak_length == "long" else 1.0
     base, tip = 0.85 * shape.head[2], shape.head[2] + length
     colour = PIGMENT[parts.beak]
     beak = blob((base, -0.5 * depth), (0.5 * (base + tip), -0.34 * depth), (tip, 0.18 * depth), (tip, 0.3 * depth),

@@ -110,7 +110,7 @@ def _blurred(picture: Picture, sigma: float) -> Picture:
 def draw_background(rng: Generator, habitat: str, side: int) -> Picture:
     """A habitat behind the bird, out of focus by a random amount."""
     picture = BACKGROUNDS[habitat](rng, side)
-    tint = rng.normal(1.0, 0.06, 3) * rng.uniform(0.8, 1.15)
+    tint = rng.normal(1.0, 0.05, 3) * rng.uniform(0.8, 1.15)
     return _blurred(picture * tint.astype(np.float32), rng.uniform(0.3, 1.2))
 
 
@@ -157,7 +157,7 @@ def photograph(rng: Generator, picture: Picture) -> NDArray[np.uint8]:
     light = rng.uniform(0.85, 1.2) * (1 + slope[0] * along[:, None] + slope[1] * along[None, :])
     if rng.random() < 0.35:
         light = light * (1 - rng.uniform(0.15, 0.4) * np.clip(4 * noise_field(rng, side, (4, 4)), 0, 1))
-    picture = (picture * light[..., None] * rng.normal(1, 0.04, 3)).astype(np.float32)
+    picture = (picture * light[..., None] * rng.normal(1, 0.03, 3)).astype(np.float32)
     picture = _blurred(picture, rng.uniform(0.2, 0.8))
     picture = picture + rng.uniform(0, 8) * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

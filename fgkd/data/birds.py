@@ -120,7 +120,7 @@ def _random_pose(rng: Generator, shape: Shape) -> Pose:
 
 def _individual(rng: Generator, palette: Palette) -> Palette:
     """The plumage of one bird: a tint and a brightness for all of it, and a little variation of each region."""
-    tint = rng.normal(1, 0.05, 3) * rng.uniform(0.85, 1.15)
+    tint = rng.normal(1, 0.04, 3) * rng.uniform(0.85, 1.15)
 
     def varied(colour: Colour) -> Colour:
         red, green, blue = np.clip(np.rint(np.array(colour) * tint * rng.normal(1, 0.05)), 0, 255)
