@@ -130,6 +130,10 @@ def test_a_board_is_written_checked_and_shown(capsys: pytest.CaptureFixture[str]
     assert main(["board", "--suite", "smoke"]) == 0
     assert Path("results/smoke/leaderboard.csv").is_file()
     assert main(["board", "results", "--check"]) == 0
+    assert main(["board", "--suite", "smoke", "--svg", "board.svg"]) == 0
+    picture = Path("board.svg").read_text()
+    assert "records" in picture
+    assert "url(" not in picture.replace("url(#", "")  # it loads no font from elsewhere
     capsys.readouterr()
     assert main(["board", "results/smoke", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []

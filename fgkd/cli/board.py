@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from fgkd.errors import UserError, unknown_name
+from fgkd.record import RunRecord
 
 
 def board(args: Namespace) -> int:
@@ -29,9 +33,24 @@ def board(args: Namespace) -> int:
         except OSError as error:
             raise UserError(f"cannot write the board of {folder}: {error.strerror}") from None
         print_board(records)
+        if args.svg:
+            draw_board(records, folder.name, args.svg)
     for line in amiss:
         print(line, file=sys.stderr)
     return 1 if amiss else 0
+
+
+def draw_board(records: Sequence[RunRecord], title: str, path: Path) -> None:
+    """The board as it looks in a terminal, in a picture that loads nothing from elsewhere."""
+    from rich.console import Console
+
+    from fgkd.files import write_text
+    from fgkd.leaderboard import print_board
+
+    console = Console(record=True, file=io.StringIO(), width=96, force_terminal=True)
+    print_board(records, console)
+    svg = console.export_svg(title=f"fgkd board --suite {title}", unique_id="board")
+    write_text(path, re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL))
 
 
 def suite_results(folder: Path | None, suite: str | None, results: Path) -> list[Path]:

@@ -1,0 +1,57 @@
+"""The committed boards are what their committed records say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fgkd.leaderboard import check_boards
+from fgkd.record import read_records
+from fgkd.spec import teacher_run
+from fgkd.suite import load_suite
+
+ROOT = Path(__file__).resolve().parents[1]
+SUITES = sorted(path.parent for path in (ROOT / "results").glob("*/records"))
+
+
+@pytest.fixture(params=SUITES, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    """The results of one suite."""
+    return request.param
+
+
+def test_there_are_results() -> None:
+    assert {folder.name for folder in SUITES} >= {"quickstart", "cub50", "grocery_store"}
+
+
+def test_boards_are_regenerated_byte_for_byte(folder: Path) -> None:
+    assert check_boards(folder) == []
+
+
+def test_every_run_of_the_suite_is_recorded_and_came_from_clean_code(folder: Path) -> None:
+    records, problems = read_records(folder / "records")
+    assert problems == []
+    found = {record.run_id for record in records}
+    runs = load_suite(folder.name).runs()
+    teachers = [teacher_run(run.feed) for run in runs]
+    assert found == {run.run_id for run in [*runs, *filter(None, teachers)]}
+    for record in records:
+        assert record.environment.code_commit
+        assert not record.environment.code_commit.endswith("-dirty"), record.run_id
+
+
+def test_the_references_cover_every_student_and_seed(folder: Path) -> None:
+    records, _ = read_records(folder / "records")
+    cells = {
+        (r.spec.feed.dataset, r.spec.student, r.spec.seed, r.spec.feed.data_seed)
+        for r in records
+        if r.spec.role == "student"
+    }
+    for method in ("scratch", "kd"):
+        covered = {
+            (r.spec.feed.dataset, r.spec.student, r.spec.seed, r.spec.feed.data_seed)
+            for r in records
+            if r.spec.method.label == method
+        }
+        assert covered == cells
