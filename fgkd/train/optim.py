@@ -40,9 +40,23 @@ def make_optimizer(network: nn.Module, objective: nn.Module, recipe: Recipe) -> 
     """timm's optimiser of that name (``sgd`` is Nesterov, ``momentum`` is plain) over `param_groups`."""
     extra: dict[str, Any] = {"fused": True} if recipe.optimizer in FUSED else {}
     groups = param_groups(network, objective, recipe)
-    return create_optimizer_v2(
+    optimizer = create_optimizer_v2(
         groups, opt=recipe.optimizer, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=recipe.momentum, **extra
     )
+    if isinstance(optimizer, torch.optim.SGD) and recipe.momentum:
+        _start_momentum(optimizer)
+    return optimizer
+
+
+def _start_momentum(optimizer: torch.optim.SGD) -> None:
+    """Give every parameter a momentum of zero, which changes no step.
+
+    torch's fused SGD fails where some parameters have a momentum and others not yet, as in two-stage methods, whose
+    parameters get their first gradient at different times.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, *, epochs: int, steps_per_epoch: int) -> Scheduler:

@@ -160,3 +160,8 @@ def test_crd_over_two_steps(given: dict[str, Tensor], entries: dict[str, Any]) -
     check(objective.normaliser[1], first["z_teacher"])
     check(objective.contrast(*batch), second["value"])
     check(objective.normaliser[0], first["z_student"])
+
+
+def test_every_golden_entry_is_reproduced_somewhere(entries: dict[str, Any]) -> None:
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_golden*.py"))
+    assert [name for name in entries if f'"{name}"' not in sources] == []
