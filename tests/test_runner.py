@@ -184,6 +184,14 @@ def test_everything_missing_is_told_at_once(desk: Desk, capsys: pytest.CaptureFi
     assert not (desk.board / "records").exists() or not list((desk.board / "records").glob("*.json"))
 
 
+def test_fp16_without_a_gpu_is_refused(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert desk.bench("--mixed_precision", "fp16") == 2
+    assert "fp16 needs a CUDA device" in capsys.readouterr().err
+
+
 def test_dry_run_prices_without_training(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ def check(runs: Sequence[RunSpec], options: Options, folder: Path) -> None:
     Args:
         folder: where the suite's records will be written.
     """
-    problems = [*_folder_problems(folder), *_folder_problems(options.cache)]
+    problems = [*_folder_problems(folder), *_folder_problems(options.cache), *_precision_problems(runs)]
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
     classes: dict[DatasetSpec, int] = {}
     for spec in datasets:
@@ -45,6 +45,15 @@ def check(runs: Sequence[RunSpec], options: Options, folder: Path) -> None:
         raise UserErrors(
             problems, f"{len(set(problems))} problems to mend before training" if len(set(problems)) > 1 else ""
         )
+
+
+def _precision_problems(runs: Iterable[RunSpec]) -> list[str]:
+    wanted = sorted({run.feed.precision for run in runs})
+    if len(wanted) > 1:
+        return [f"precision: expected one for all runs of a launch, found {', '.join(wanted)}"]
+    if wanted == ["fp16"] and not torch.cuda.is_available():
+        return ["precision: fp16 needs a CUDA device, and there is none; use --mixed_precision bf16 or no"]
+    return []
 
 
 def _folder_problems(folder: Path) -> list[str]:
