@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -15,6 +16,11 @@ from torch import Tensor, nn
 
 from fgkd.signals import Batch
 from fgkd.spec import Precision
+
+
+def _launcher_left_one_thread() -> bool:
+    """Did `accelerate launch` give a lone CPU process a single thread, which it does unless told otherwise?"""
+    return "ACCELERATE_DYNAMO_BACKEND" in os.environ and os.environ.get("OMP_NUM_THREADS") == "1"
 
 
 class Engine:
@@ -37,6 +43,8 @@ class Engine:
         ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
         self.precision = precision
+        if self.device.type == "cpu" and self.world == 1 and _launcher_left_one_thread():
+            torch.set_num_threads(os.cpu_count() or 1)
 
     @property
     def device(self) -> torch.device:
