@@ -184,6 +184,20 @@ def test_everything_missing_is_told_at_once(desk: Desk, capsys: pytest.CaptureFi
     assert not (desk.board / "records").exists() or not list((desk.board / "records").glob("*.json"))
 
 
+def test_heads_of_equal_width_are_compared_in_the_record(desk: Desk) -> None:
+    flags = ["--methods", "th_mixed", "--seeds", "1", "--set", "students=[{backbone: test_resnet, size: 32}]"]
+    assert desk.bench(*flags) == 0
+    student = next(r for r in desk.records() if r.spec.role == "student")
+    assert -1 <= student.diagnostics["head_cos_mean"] < 0.9  # seed 1 is not the teacher's
+    assert student.diagnostics["head_bias_l2"] > 0
+    assert {"top1/teacher_head", "top1/mixed"} <= set(student.metrics["test_last"])
+
+
+def test_missing_weights_say_how_to_name_their_folder(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.bench("--set", "students=[{backbone: test_vit, weights: nowhere.safetensors}]") == 2
+    assert "--weights DIR" in capsys.readouterr().err
+
+
 def test_fp16_without_a_gpu_is_refused(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

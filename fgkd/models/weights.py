@@ -46,7 +46,8 @@ def _not_found(name: str, path: Path, folder: Path | None) -> str:
     near = near_names(path.name, there)
     hint = f"; did you mean {' or '.join(near)}?" if near else f" ({len(there)} .safetensors files are there)"
     missing = "" if looked.is_dir() else "; that folder does not exist"
-    return f"weights {name}: no such file; looked in {looked.resolve()}{missing or hint}"
+    where = "; name the folder of weights by --weights DIR or $FGKD_WEIGHTS" if folder is None else ""
+    return f"weights {name}: no such file; looked in {looked.resolve()}{missing or hint}{where}"
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
