@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fgkd.cli import bench as cli_bench
-from fgkd.cli.main import build_parser, main
+from fgkd.cli.main import main
+from fgkd.cli.parser import build_parser
 from fgkd.cli.methods import method_entries, methods_markdown
 from fgkd.methods import METHODS
 

@@ -1,0 +1,74 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def command(commands: Any, name: str, run: str, text: str) -> argparse.ArgumentParser:
+    """A command that calls ``run``, a function as ``module:name``."""
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    made.set_defaults(run=run)
+    return made
+
+
+def grid(command: argparse.ArgumentParser) -> None:
+    """Which cells of which suite, and changed settings."""
+    command.add_argument("--suite", metavar="NAME", help="a suite of benchmarks/, or the path of a .yaml file")
+    names = "A,B"
+    for axis in ("datasets", "teachers", "students", "methods", "seeds"):
+        command.add_argument(
+            f"--{axis}", metavar=names, help=f"only these {axis} of the suite; names or patterns like vit_*"
+        )
+    command.add_argument("--epochs", type=int, metavar="N", help="short for --set epochs=N")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting, such as recipe.lr=0.01, view.size=96, teacher.train.epochs=5, students=[resnet18]",
+    )
+    command.add_argument(
+        "--mixed_precision",
+        "--mixed-precision",
+        metavar="no|bf16|fp16",
+        help="default: as accelerate launch set it, else no",
+    )
+
+
+def places(command: argparse.ArgumentParser) -> None:
+    """Where data, results, weights and the cache lie."""
+    data_root(command)
+    results(command)
+    command.add_argument("--weights", type=Path, metavar="DIR", help="folder of weight files (default: $FGKD_WEIGHTS)")
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def execution(command: argparse.ArgumentParser) -> None:
+    """How a suite is run; nothing that changes a result."""
+    command.add_argument("--rerun", action="store_true", help="run again what has a record already")
+    command.add_argument(
+        "--shard", metavar="I/N", help="the I-th of N parts of the suite, I from 0: for several machines"
+    )
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="data loading processes (default: by device and CPUs)"
+    )
+
+
+def data_root(command: argparse.ArgumentParser) -> None:
+    """Where data sets lie."""
+    command.add_argument(
+        "--data-root", type=Path, metavar="DIR", help="folder of data sets (default: $FGKD_DATA, else ./data)"
+    )
+
+
+def results(command: argparse.ArgumentParser) -> None:
+    """Where records and boards lie."""
+    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
+
+
+def as_json(command: argparse.ArgumentParser) -> None:
+    """Print for programs."""
+    command.add_argument("--json", action="store_true", help="print JSON")

@@ -1,0 +1,110 @@
+"""The parser of the ``fgkd`` command: one function for each command, none of which imports what it runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fgkd import __version__
+from fgkd.cli import flags
+from fgkd.errors import UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports its errors as the rest of the package does, and takes no shortened flags."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command."""
+    parser = _Parser(
+        prog="fgkd",
+        description="Which distillation method, with which student, should shrink your large timm model?",
+        epilog="Start with: fgkd bench --suite quickstart --dry-run",
+    )
+    parser.add_argument("--version", action="version", version=f"fgkd {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _bench(commands)
+    _plan(commands)
+    _board(commands)
+    _methods(commands)
+    _backbones(commands)
+    _data(commands)
+    return parser
+
+
+def _bench(commands: Any) -> None:
+    text = "run a suite: whatever has no record yet; then regenerate its board"
+    command = flags.command(commands, "bench", "fgkd.cli.bench:bench", text)
+    flags.grid(command)
+    flags.places(command)
+    flags.execution(command)
+    command.add_argument("--dry-run", action="store_true", help="show the plan, as fgkd plan does; train nothing")
+    command.set_defaults(json=False)
+    command.add_argument("--list", action="store_true", help="list the suites and stop")
+
+
+def _plan(commands: Any) -> None:
+    text = "show what a suite would run: cohorts, order, memory, estimated cost; train nothing"
+    command = flags.command(commands, "plan", "fgkd.cli.bench:plan", text)
+    flags.grid(command)
+    flags.places(command)
+    flags.execution(command)
+    flags.as_json(command)
+
+
+def _board(commands: Any) -> None:
+    text = "regenerate leaderboard.csv, summary.csv and README.md from records, and show the board"
+    command = flags.command(commands, "board", "fgkd.cli.board:board", text)
+    command.add_argument("folder", nargs="?", type=Path, help="a results folder, or one suite's folder in it")
+    command.add_argument("--suite", metavar="NAME", help="a suite with results")
+    flags.results(command)
+    command.add_argument(
+        "--check", action="store_true", help="change nothing; exit code 1 where files and records disagree"
+    )
+    command.add_argument("--svg", type=Path, metavar="FILE", help="also draw the board as a picture")
+    flags.as_json(command)
+
+
+def _methods(commands: Any) -> None:
+    command = flags.command(
+        commands, "methods", "fgkd.cli.methods:methods", "list the methods, or show the parameters of one"
+    )
+    command.add_argument("name", nargs="?", metavar="NAME", help="a method, or a sum such as kd+crd")
+    command.add_argument("--markdown", action="store_true", help="print the page docs/methods.md")
+    flags.as_json(command)
+
+
+def _backbones(commands: Any) -> None:
+    text = "list timm networks: parameters, input size, normalisation, feature stages"
+    command = flags.command(commands, "backbones", "fgkd.cli.backbones:backbones", text)
+    command.add_argument(
+        "pattern", metavar="PATTERN", help="such as 'resnet*' or 'vit_tiny*.*' (with a dot: pretrained weights)"
+    )
+    command.add_argument("--limit", type=int, default=30, metavar="N", help="show at most N (default: 30)")
+    flags.as_json(command)
+
+
+def _data(commands: Any) -> None:
+    command = commands.add_parser(
+        "data", help="list, show and check data sets", description="List, show and check data sets."
+    )
+    actions = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listing = flags.command(actions, "list", "fgkd.cli.data:list_data", "list the data sets that have a card")
+    flags.data_root(listing)
+    flags.as_json(listing)
+    show = flags.command(
+        actions, "show", "fgkd.cli.data:show_data", "show a data set's card: protocols, layout, how to get it"
+    )
+    show.add_argument("name", metavar="NAME")
+    check = flags.command(actions, "check", "fgkd.cli.data:check_data", "open data sets and count their images")
+    check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
+    check.add_argument("--protocol", default="default")
+    flags.data_root(check)
+    check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
