@@ -12,8 +12,8 @@ import pytest
 
 from fgkd.cli import bench as cli_bench
 from fgkd.cli.main import main
-from fgkd.cli.parser import build_parser
 from fgkd.cli.methods import method_entries, methods_markdown
+from fgkd.cli.parser import build_parser
 from fgkd.methods import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
