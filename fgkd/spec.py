@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Precision = Literal["no", "bf16", "fp16"]
+Sampler = Literal["shuffle", "sqrt", "balanced"]
 
 
 class Spec(BaseModel):
@@ -184,6 +185,7 @@ class Feed(Spec):
     data_seed: int = Field(0, ge=0)
     precision: Precision = "no"
     bank: int | None = Field(None, ge=1, description="number of fixed views per image replayed from a bank")
+    sampler: Sampler = Field("shuffle", description="how often a class is shown, see fgkd.data.sampler")
 
     def without_teacher(self) -> Feed:
         """The feed of a run that asks nothing of a teacher; such a run may sit in any cohort that shares this."""

@@ -12,16 +12,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fgkd.data.images import read_image
-from fgkd.data.seeds import mix, permutation
+from fgkd.data.sampler import epoch_order
+from fgkd.data.seeds import mix
 from fgkd.data.split import Split
 from fgkd.data.views import EvalView, TrainView
 from fgkd.errors import UserError
 from fgkd.signals import Batch
-from fgkd.spec import ViewSpec
+from fgkd.spec import Sampler, ViewSpec
 
 Key = tuple[int, int]  # position in the split, view
 Sample = tuple[np.ndarray, int, int]  # (S, S, 3) uint8, label, position
 Rows = tuple[Tensor, Tensor, Tensor]
+REPEATS_APART = 2**32  # views between two showings of an image in one epoch: more than there are epochs
 
 
 class _Samples(Dataset):
@@ -111,6 +113,8 @@ class TrainLoader:
         world: processes that train together; divides batch_size.
         pin_memory: page-locked tensors, for copies to a GPU that do not wait.
         bank: number of fixed views per image (epoch % bank); None gives each epoch a view of its own.
+        sampler: how often a class is shown, see `fgkd.data.sampler`; each further showing of an image in an epoch is
+            another view of it.
 
     Raises:
         UserError: the split is smaller than one batch, or the ranks cannot share a batch evenly.
@@ -128,6 +132,7 @@ class TrainLoader:
         world: int = 1,
         pin_memory: bool = False,
         bank: int | None = None,
+        sampler: Sampler = "shuffle",
     ) -> None:
         self.steps_per_epoch = len(split) // batch_size  # the rest of an epoch is dropped
         if self.steps_per_epoch == 0:
@@ -137,6 +142,7 @@ class TrainLoader:
         if batch_size % world:
             raise UserError(f"batch_size: {batch_size} cannot be shared evenly by {world} processes; choose a multiple")
         self.split, self.batch_size, self.data_seed, self.bank = split, batch_size, data_seed, bank
+        self.sampler = sampler
         self._share = batch_size // world
         self._offset = rank * self._share
         self._engine = _Engine(_Samples(split, TrainView(view), data_seed), workers, pin_memory)
@@ -144,11 +150,17 @@ class TrainLoader:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from step `start` on."""
         view = epoch if self.bank is None else epoch % self.bank
-        order = permutation(mix("order", self.data_seed, epoch), len(self.split)).tolist()
+        keys = self._keys(epoch)
         firsts = range(start * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size)
-        mine = [order[first + self._offset : first + self._offset + self._share] for first in firsts]
-        for image, target, index in self._engine.run([[(position, view) for position in rows] for rows in mine]):
+        mine = [keys[first + self._offset : first + self._offset + self._share] for first in firsts]
+        for image, target, index in self._engine.run(mine):
             yield Batch(image, target, index, view, self._offset, self.batch_size)
+
+    def _keys(self, epoch: int) -> list[Key]:
+        """All showings of an epoch, in order."""
+        positions, repeats = epoch_order(self.split.targets, self.sampler, self.data_seed, epoch)
+        views = epoch + repeats * REPEATS_APART if self.bank is None else (epoch + repeats) % self.bank
+        return list(zip(positions.tolist(), views.tolist(), strict=True))
 
 
 class EvalLoader:

@@ -19,6 +19,9 @@ from fgkd.record import RunRecord
 from fgkd.report.evidence import Difference, Interval, holm, interval, paired_difference
 
 Seeds = tuple[int, int]  # (seed, data_seed)
+# Fields of a spec's parts that are younger than the first committed boards, whose digests must not move.
+LATER = {("feed", "sampler"): "shuffle", ("view", "shorter_side"): None}
+_TOLD = object()  # equal to no value
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Identity:
 
 def identify(record: RunRecord) -> Identity:
     """The place of one run among all."""
-    spec = record.spec.model_dump(mode="json")
+    spec = _without_later(record.spec.model_dump(mode="json"))
     feed = _without_seeds(spec)["feed"]
     config = hashlib.sha256(_text(spec).encode()).hexdigest()[:8]
     teacher, bank = feed.pop("teacher"), feed.pop("bank")
@@ -49,6 +52,15 @@ def _without_seeds(spec: dict[str, Any]) -> dict[str, Any]:
     if (teacher := spec["feed"]["teacher"]) and teacher["head_from"]:
         _without_seeds(teacher["head_from"])
     return spec
+
+
+def _without_later(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop fields of `LATER` that are at their default, at any depth."""
+    for part, fields in values.items():
+        if isinstance(fields, dict):
+            kept = {name: value for name, value in fields.items() if LATER.get((part, name), _TOLD) != value}
+            values[part] = _without_later(kept)
+    return values
 
 
 def _text(value: Any) -> str:

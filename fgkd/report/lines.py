@@ -11,6 +11,10 @@ from fgkd.report.evidence import Difference, Interval
 from fgkd.report.sheet import number
 
 SIGNIFICANT = 0.05
+SAMPLERS = {
+    "sqrt": "classes shown in proportion to the square root of their size",
+    "balanced": "all classes shown equally often",
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def conditions(group: Group) -> str:
         f"{feed.epochs} epochs of batches of {feed.batch_size}",
         f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
         *([f"a bank of {feed.bank} fixed views per image"] if feed.bank else []),
+        *([SAMPLERS[feed.sampler]] if feed.sampler in SAMPLERS else []),
         *_listed("on", {r.environment.device for r in records if r.environment.device}),
         *_listed("seeds", {r.spec.seed for r in records}),
         *_listed("data seeds", {r.spec.feed.data_seed for r in records}),

@@ -205,6 +205,7 @@ class _Session:
             world=self.engine.world,
             pin_memory=self.engine.device.type == "cuda",
             bank=feed.bank,
+            sampler=feed.sampler,
         )
         return Loaders(train, self.eval_loader(data.holdout, feed), self.eval_loader(data.test, feed))
 

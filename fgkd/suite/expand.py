@@ -61,8 +61,9 @@ class Expansion:
         dataset = dict(settings["dataset"])
         if settings.get("holdout") is not None:
             dataset.setdefault("holdout", settings["holdout"])
+        plain = ("view", "batch_size", "epochs", "data_seed", "sampler")
         feed: dict[str, Any] = {
-            **{key: settings[key] for key in ("view", "batch_size", "epochs", "data_seed") if key in settings},
+            **{key: settings[key] for key in plain if key in settings},
             "dataset": dataset,
             "teacher": teacher,
             "precision": self.precision,
