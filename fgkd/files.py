@@ -1,10 +1,13 @@
-"""Text files that are either whole or absent, whenever the power goes."""
+"""Files that are either whole or absent, whenever the power goes."""
 
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from pathlib import Path
+
+HOUR = 3600.0
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
@@ -30,7 +33,37 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
             _move_to_free_name(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def move_into_place(part: Path, path: Path) -> None:
+    """Give a file that was written beside its place its name; what was there before is replaced in one step.
+
+    The content reaches the disk before the name does: otherwise a power cut could leave the name on an empty file.
+    """
+    sync_file(part)
+    os.replace(part, path)
+    sync_folder(path.parent)
+
+
+def sweep(folder: Path, older_than: float = HOUR) -> None:
+    """Remove what killed processes left half written in `folder`: hidden ``.tmp`` files.
+
+    Args:
+        older_than: seconds since they were last written to; younger ones may be in somebody's hands.
+    """
+    for path in folder.glob(".*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime > older_than:
+                path.unlink()
+        except OSError:  # gone already, or not ours
+            continue
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _move_to_free_name(temporary: Path, path: Path) -> None:
@@ -44,7 +77,7 @@ def _move_to_free_name(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name itself durable, where the system lets a folder be opened."""
     try:
         handle = os.open(folder, os.O_RDONLY)

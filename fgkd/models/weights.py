@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fgkd.errors import UserError, near_names
+from fgkd.files import move_into_place
 from fgkd.models.classifier import linear_names
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar")
@@ -84,7 +85,7 @@ def save_weights(module: nn.Module, path: Path | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes must not write the same part
     save_file({key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}, part)
-    part.replace(path)
+    move_into_place(part, path)
 
 
 def weights_hash(module: nn.Module, length: int = 16) -> str:

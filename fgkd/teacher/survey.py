@@ -12,6 +12,7 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from fgkd.files import move_into_place
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.teacher.live import Teacher
@@ -52,5 +53,5 @@ class TeacherSurvey:
                     torch.manual_seed(0)
                     fitted = {k: v.detach().cpu().contiguous() for k, v in fit().items()}
                 save_file(fitted, beside, {"key": key})
-                os.replace(beside, path)
+                move_into_place(beside, path)
         return {k: v.to(self.device) for k, v in load_file(path).items()}
