@@ -15,9 +15,9 @@ def epoch_order(targets: np.ndarray, sampler: Sampler, data_seed: int, epoch: in
     """The showings of one epoch, as many as there are images.
 
     ``shuffle`` shows every image once. ``balanced`` shows every class equally often, ``sqrt`` in proportion to the
-    square root of its size; within a class, images differ by at most one showing, and which of them are shown more often
-    is drawn anew in every epoch. Showings of one image are spread over the epoch, so that it seldom meets itself in a
-    batch.
+    square root of its size; within a class, images differ by at most one showing, and which of them are shown more
+    often is drawn anew in every epoch. Showings of one image are spread over the epoch, so that it seldom meets itself
+    in a batch.
 
     Args:
         targets: (n,) int64, labels from 0.

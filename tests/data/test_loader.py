@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,14 @@ VIEW = ViewSpec(size=16, augment="standard")
 
 def train(split: Split, **changes) -> TrainLoader:
     return TrainLoader(split, VIEW, **{"batch_size": 6, "data_seed": 1, **changes})
+
+
+@pytest.fixture
+def lopsided(pictures: Split) -> Split:
+    """The 23 pictures with one of the first class, two of the second, and 20 of the third."""
+    targets = np.full(23, 2)
+    targets[:3] = 0, 1, 1
+    return Split("train", pictures.paths, targets)
 
 
 def assert_same(ours: list[Batch], theirs: list[Batch]) -> None:
@@ -93,6 +102,37 @@ def test_ranks_share_every_global_batch(pictures):
         assert torch.equal(torch.cat([part.index for part in mine]), batch.index)
         assert [part.offset for part in mine] == [0, 2, 4]
         assert {part.global_size for part in mine} == {6}
+
+
+@pytest.mark.parametrize("sampler", ["balanced", "sqrt"])
+def test_a_sampler_is_a_function_of_seed_and_epoch_alone(lopsided, sampler):
+    whole = list(train(lopsided, sampler=sampler).epoch(1))
+    served = train(lopsided, sampler=sampler, workers=2)
+    next(iter(served.epoch(0)))
+    assert_same(list(served.epoch(1, start=1)), whole[1:])
+    parts = [list(train(lopsided, sampler=sampler, rank=rank, world=2).epoch(1)) for rank in range(2)]
+    for batch, *mine in zip(whole, *parts, strict=True):
+        assert torch.equal(torch.cat([part.image for part in mine]), batch.image)
+    assert len(whole) == train(lopsided).steps_per_epoch
+
+
+def test_each_showing_of_an_image_is_another_view(lopsided):
+    def pixels(epoch: int, **changes) -> list[bytes]:
+        loader = train(lopsided, sampler="balanced", batch_size=23, **changes)
+        (batch,) = loader.epoch(epoch)
+        return [x.numpy().tobytes() for x, i in zip(batch.image, batch.index, strict=True) if i == 0]
+
+    alone, next_epoch = pixels(0), pixels(1)
+    assert len(alone) in (7, 8)
+    assert len(set(alone)) == len(alone)
+    assert not set(alone) & set(next_epoch)
+    assert len(set(pixels(0, bank=3))) == 3, "a bank holds no more views than it was asked for"
+    plain = {
+        int(i): x.numpy().tobytes()
+        for b in train(lopsided, batch_size=1).epoch(0)
+        for x, i in [(b.image[0], b.index[0])]
+    }
+    assert alone[0] == plain[0], "the first showing is the one that shuffle shows"
 
 
 @pytest.mark.parametrize("workers", [0, 2])

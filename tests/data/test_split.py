@@ -44,6 +44,23 @@ def test_what_is_lacking_comes_from_the_largest_remainder():
     assert np.bincount(leave.targets).tolist() == [2, 2]
 
 
+@given(st.lists(st.integers(1, 3), min_size=2, max_size=60), st.floats(0.01, 0.5), st.integers(0, 3))
+def test_classes_of_a_single_image_stay_in_train(sizes, share, seed):
+    stay, leave = carve(split_of(sizes), share, seed, ("train", "holdout"))
+    assert set(stay.targets.tolist()) == set(range(len(sizes)))
+    assert set(leave.targets.tolist()) == {label for label, size in enumerate(sizes) if size > 1}
+
+
+@given(st.integers(2, 30), st.integers(100, 400), st.floats(0.01, 0.5))
+def test_a_long_tail_gives_its_share(rare, common, share):
+    """One common class, one of middling size and many of a single image, as people's own data look."""
+    split = split_of([common, *[1] * rare, 7])
+    stay, leave = carve(split, share, 0, ("train", "holdout"))
+    assert len(stay) + len(leave) == len(split)
+    assert np.bincount(stay.targets).min() == 1
+    assert abs(len(leave) - share * (common + rare + 7)) <= 1 + share * rare
+
+
 def test_seed_decides_who_leaves():
     split = split_of([30] * 5)
     draws = [carve(split, 0.2, seed, ("train", "holdout"))[1].paths for seed in (0, 0, 1)]
