@@ -9,6 +9,7 @@ import numpy as np
 
 from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
 from fgkd.data.sources import SOURCES, Listing, Request, Source
+from fgkd.data.sources.address import parse_address
 from fgkd.data.split import ImageData, Split, carve, content_hash
 from fgkd.errors import UserError, near_names
 from fgkd.spec import DatasetSpec
@@ -35,6 +36,7 @@ def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
     """The images of `spec`, found below `root`.
 
     ``folder:PATH``, ``table:PATH`` and ``hub:...`` open a user's own data without a card; PATH is relative to `root`.
+    Options follow a question mark, as in ``table:birds.csv?path_column=file&label_column=species``.
 
     Args:
         spec: name, protocol and hold-out.
@@ -114,8 +116,10 @@ def _own(spec: DatasetSpec, prefix: str, rest: str, root: Path, cache: Path) -> 
         raise UserError(f"data set {spec.name!r}: expected {' or '.join(f'{p}:...' for p in near)}, or a card's name")
     if spec.protocol != "default":
         raise UserError(f"data set {spec.name!r}: has no card, so its only protocol is default, not {spec.protocol!r}")
-    request = Request(root / Path(rest).expanduser(), cache, {}, rest)
-    return _Place(SOURCES.get(PREFIXES[prefix]), request, "default")
+    source = SOURCES.get(PREFIXES[prefix])
+    where, options = parse_address(rest, root, source.options)
+    request = Request(root / Path(where).expanduser(), cache, options, where)
+    return _Place(source, request, "default")
 
 
 def _absent(place: _Place) -> str:

@@ -29,6 +29,14 @@ def test_cars_halves(tmp_path, write_picture):
     assert all(path.is_file() for path in listing.train.paths + listing.test.paths)
 
 
+def test_cars_as_torchvision_lays_them(tmp_path, write_picture):
+    folder = layouts.cars_halves(tmp_path / "cars", write_picture, NAMES)
+    before = read("stanford_cars", folder)
+    (folder / "devkit/cars_test_annos_withlabels.mat").rename(folder / "cars_test_annos_withlabels.mat")
+    after = read("stanford_cars", folder)
+    assert (after.test.paths, after.test.targets.tolist()) == (before.test.paths, before.test.targets.tolist())
+
+
 def test_cars_whole(tmp_path, write_picture):
     listing = read("stanford_cars", layouts.cars_whole(tmp_path / "cars", write_picture, NAMES))
     assert listing.class_names == tuple(NAMES)

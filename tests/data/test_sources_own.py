@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fgkd.data import open_dataset
 from fgkd.data.sources import SOURCES, Listing, Request
 from fgkd.errors import UserError
+from fgkd.spec import DatasetSpec
 from tests.data.layouts import text
 
 
@@ -54,6 +56,49 @@ def test_flat_folder_is_split_class_by_class(tmp_path, write_picture):
     assert np.bincount(listing.test.targets).tolist() == [2, 2, 2]
     again = read("imagefolder", tmp_path)
     assert again.test.paths == listing.test.paths
+
+
+def test_two_names_of_one_split(tmp_path, write_picture):
+    for place in ("train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "valid/a/3.jpg"):
+        write_picture(tmp_path / place)
+    with pytest.raises(UserError, match="val and valid are both the val split"):
+        read("imagefolder", tmp_path)
+
+
+def test_a_folder_one_too_high_is_told(tmp_path, write_picture):
+    write_picture(tmp_path / "birds/train/a/1.jpg")
+    with pytest.raises(UserError, match="found 1; if the data set lies in birds, name that folder"):
+        read("imagefolder", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder:birds?test_shaer=0.2", "unknown option 'test_shaer'; did you mean test_share"),
+        ("folder:birds?test_share=2", "test_share: expected a share between 0 and 1, found '2'"),
+        ("folder:birds?test_seed=x", "test_seed: expected an integer from 0"),
+        ("folder:birds?test_seed", r"expected options as \?KEY=VALUE"),
+        ("hub:birds?streaming=true", "functions of an image's position"),
+    ],
+)
+def test_options_that_are_wrong(tmp_path, name, said):
+    (tmp_path / "birds").mkdir()
+    with pytest.raises(UserError, match=said):
+        open_dataset(DatasetSpec(name=name), tmp_path, cache=tmp_path)
+
+
+def test_options_of_an_address(tmp_path, write_picture):
+    for kind in ("bus", "car"):
+        for i in range(8):
+            write_picture(tmp_path / f"what?/{kind}/{i}.jpg", i)
+    assert open_dataset(DatasetSpec(name="folder:what?"), tmp_path, cache=tmp_path).counts["test"] == 4
+    (tmp_path / "what?").rename(tmp_path / "mine")
+    half, other = (
+        open_dataset(DatasetSpec(name=f"folder:mine?test_share=0.5&test_seed={seed}"), tmp_path, cache=tmp_path)
+        for seed in (0, 1)
+    )
+    assert half.counts["test"] == 8
+    assert half.test.paths != other.test.paths
 
 
 def test_folder_without_train(tmp_path, write_picture):
@@ -103,6 +148,49 @@ def test_table(tmp_path, frame, kind):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_table_with_other_column_names(tmp_path, frame, kind):
+    usual = frame.rename(columns={"path": "Filename", "label": "species", "split": "Set"})
+    assert read("table", table(tmp_path, usual, kind)).train.targets.tolist() == [1, 0, 1]
+    own = frame.rename(columns={"path": "where", "label": "what", "split": "when"}).assign(label="trap")
+    options = {"path_column": "where", "label_column": "what", "split_column": "when"}
+    listing = read("table", table(tmp_path, own, kind), **options)
+    assert listing.class_names == ("robin", "wren")
+    assert len(listing.test) == 2
+    with pytest.raises(UserError, match="unknown column 'wheres'; did you mean where"):
+        read("table", table(tmp_path, own, kind), path_column="wheres")
+    with pytest.raises(UserError, match=r"category and class may each be the column label"):
+        read("table", table(tmp_path, frame.rename(columns={"label": "category"}).assign(**{"class": "x"}), kind))
+
+
+def test_tables_as_spreadsheets_write_them(tmp_path, frame):
+    (tmp_path / "table.csv").write_bytes(
+        b"\xef\xbb\xbfpath; label\r\n" + b"".join(b"%d.jpg; %s\r\n" % (i, b"NoneNA"[i % 2 * 4 :][:4]) for i in range(8))
+    )
+    listing = read("table", tmp_path / "table.csv")
+    assert listing.class_names == ("NA", "None"), "words that pandas would take for missing cells"
+    assert {path.name for path in (*listing.train.paths, *listing.test.paths)} == {f"{i}.jpg" for i in range(8)}
+
+
+def test_absolute_paths_and_a_folder_of_images(tmp_path, frame):
+    listing = read("table", table(tmp_path, frame.assign(path=[f"/photos/{i}.jpg" for i in range(6)])))
+    assert listing.train.paths[0] == Path("/photos/0.jpg")
+    listing = read("table", table(tmp_path, frame), images="elsewhere")
+    assert listing.train.paths[0] == tmp_path / "elsewhere/pictures/0.jpg"
+
+
+def test_numbered_labels_with_names(tmp_path, frame):
+    numbered = frame.assign(name=frame["label"], label=[7, 3] * 3)
+    listing = read("table", table(tmp_path, numbered, "parquet"), name_column="name")
+    assert (listing.class_names, listing.train.targets.tolist()) == (("robin", "wren"), [1, 0, 1])
+    with pytest.raises(UserError, match="expected one name for each of 2 labels, found 6"):
+        read(
+            "table",
+            table(tmp_path, numbered.assign(name=["a", "b", "c"] * 2)).rename(tmp_path / "x.csv"),
+            name_column="name",
+        )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_table_with_numbers_for_labels(tmp_path, frame, kind):
     frame["label"] = [10, 9, 2, 10, 9, 2]
     listing = read("table", table(tmp_path, frame, kind))
@@ -119,10 +207,15 @@ def test_table_without_splits(tmp_path, frame):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda f: f.rename(columns={"label": "class"}), "lacks the column label; found path, class, split"),
+        (
+            lambda f: f.rename(columns={"label": "kind"}),
+            r"lacks the column label; found path, kind, split .*\?label_column=NAME",
+        ),
         (lambda f: f.assign(split="training set"), r"unknown split 'training set'; did you mean training"),
         (lambda f: f.assign(label=["a", None] * 3), "a path or a label is empty"),
         (lambda f: f.assign(split="test"), "has no training split"),
+        (lambda f: f.assign(label=[-1, 2] * 3), "a label is negative"),
+        (lambda f: f.assign(path="pictures/0.jpg"), r"0\.jpg is listed twice"),
     ],
 )
 def test_tables_that_are_wrong(tmp_path, frame, change, said):

@@ -93,17 +93,18 @@ def test_foodx(foodx):
     assert listing.test.paths == (foodx / "val_set/val_000000.jpg",)
 
 
-def test_foodx_with_headers_reads_the_same(foodx):
+@pytest.mark.parametrize("header", ["ImageID,ClassID", "img_name,label"])
+def test_foodx_with_headers_reads_the_same(foodx, header):
     plain = read("foodx251", foodx)
     text(foodx / "annot/class_list.txt", "ClassID ClassName", "0 macaron", "1 beignet", "2 cruller")
     text(
         foodx / "annot/train_info.csv",
-        "ImageID,ClassID",
+        header,
         "train_000002.jpg,1",
         "train_000000.jpg,0",
         "train_000001.jpg,2",
     )
-    text(foodx / "annot/val_info.csv", "ImageID,ClassID", "val_000000.jpg,1")
+    text(foodx / "annot/val_info.csv", header, "val_000000.jpg,1")
     headed = read("foodx251", foodx)
     assert headed.class_names == plain.class_names
     assert pairs(headed.train) == pairs(plain.train)

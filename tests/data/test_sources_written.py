@@ -8,6 +8,7 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -130,12 +131,64 @@ def test_moving_references_are_refused(tmp_path, reference):
 def test_tables_without_what_is_needed(tmp_path):
     request = Request(tmp_path, tmp_path, {}, "a/b")
     with pytest.raises(UserError, match="no column of type ClassLabel"):
-        export(request, hub_table().cast_column("label", datasets.Value("int64")))
+        export(request, hub_table().cast_column("label", datasets.Value("float32")))
     with pytest.raises(UserError, match="expected a split train, found everything"):
         export(request, datasets.DatasetDict({"everything": hub_table()}))
     unlabelled = hub_table().map(lambda row: {"label": -1}, features=hub_table().features)
     with pytest.raises(UserError, match="an image has no label"):
         export(request, datasets.DatasetDict({"train": unlabelled}))
+
+
+def test_labels_without_names_and_words_for_labels(tmp_path):
+    numbers = hub_table().cast_column("label", datasets.Value("int64"))
+    assert export(Request(tmp_path, tmp_path / "a"), numbers).class_names == ("0", "1")
+    words = numbers.map(lambda row: {"species": ["wren", "robin"][row["label"]]}).remove_columns("label")
+    listing = export(Request(tmp_path, tmp_path / "b"), words)
+    assert listing.class_names == ("robin", "wren")
+    assert sorted([*listing.train.targets.tolist(), *listing.test.targets.tolist()]) == [0] * 4 + [1] * 4
+    (first,) = [path for path in (*listing.train.paths, *listing.test.paths) if path.name == "000000.png"]
+    assert first.parent.name == "0001", "the first picture is a wren"
+
+
+def test_splits_that_number_their_classes_differently_agree(tmp_path):
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["robin", "wren"])})
+    test = hub_table(4, 1).map(lambda row: {"label": 1 - row["label"]}, features=features)
+    listing = export(Request(tmp_path, tmp_path), datasets.DatasetDict({"train": hub_table(), "test": test}))
+    assert listing.class_names == ("wren", "robin")
+    assert listing.test.targets.tolist() == [0, 1, 0, 1]
+    features["label"] = datasets.ClassLabel(names=["robin", "crow"])
+    with pytest.raises(UserError, match="the test split has the class 'crow', which train lacks"):
+        export(Request(tmp_path, tmp_path), {"train": hub_table(), "test": test.cast(features)})
+
+
+def test_two_label_columns_are_not_guessed(tmp_path):
+    two = hub_table().rename_column("label", "fine_label")
+    two = two.add_column("coarse_label", [0] * 8, feature=datasets.ClassLabel(names=["bird"]))
+    with pytest.raises(UserError, match=r"fine_label and coarse_label may each be the label.*\?label_column="):
+        export(Request(tmp_path, tmp_path), two)
+    listing = export(Request(tmp_path, tmp_path, {"label_column": "fine_label"}), two)
+    assert listing.class_names == ("wren", "robin")
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_parquet_files(tmp_path, metadata):
+    folder = tmp_path / "repo/data"
+    folder.mkdir(parents=True)
+    for name, seed in (("train-00000-of-00002", 0), ("train-00001-of-00002", 1), ("test-00000-of-00001", 2)):
+        table = hub_table(6, seed)
+        table.to_parquet(folder / f"{name}.parquet")
+        if not metadata:
+            plain = pq.read_table(folder / f"{name}.parquet").replace_schema_metadata(None)
+            pq.write_table(plain, folder / f"{name}.parquet")
+    listing = read("hub", tmp_path / "repo", tmp_path / "cache")
+    assert listing.class_names == (("wren", "robin") if metadata else ("0", "1"))
+    assert (len(listing.train), listing.test.targets.tolist()) == (12, [0, 1, 0, 1, 0, 1])
+    assert np.array_equal(read_image(listing.test.paths[3]), np.asarray(hub_table(6, 2)[3]["image"]))
+    alone = read("hub", folder / "train-00000-of-00002.parquet", tmp_path / "cache")
+    assert (len(alone.train), len(alone.test)) == (4, 2)
+    (folder / "more.parquet").write_bytes((folder / "test-00000-of-00001.parquet").read_bytes())
+    with pytest.raises(UserError, match=r"more\.parquet does not say which split"):
+        read("hub", tmp_path / "repo", tmp_path / "cache")
 
 
 def test_not_a_saved_dataset(tmp_path):

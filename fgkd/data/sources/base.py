@@ -31,12 +31,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a layout holds; `val` is None where no official validation split exists or the protocol does not use it."""
+    """What a layout holds; `val` is None where no official validation split exists or the protocol does not use it.
+
+    `unseen` names the classes of the test split where training has none of them; their labels follow on `class_names`'.
+    """
 
     class_names: tuple[str, ...]
     train: Split
     test: Split
     val: Split | None = None
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Source:
         read: the reader.
         needs: alternatives, each a tuple of paths that must exist below the folder.
         slow: whether reading writes to the cache, so that it is not done while a plan is checked.
+        options: what a user may say behind a question mark, see `fgkd.data.sources.address`.
         check: what can be said against a request beforehand, raised as UserError.
     """
 
@@ -54,6 +59,7 @@ class Source:
     needs: tuple[tuple[str, ...], ...] = ((),)
     slow: bool = False
     check: Callable[[Request], None] | None = None
+    options: tuple[str, ...] = ()
 
     def missing(self, folder: Path) -> list[str]:
         """What the nearest alternative lacks; empty when one is complete."""
@@ -64,12 +70,16 @@ SOURCES: Registry[Source] = Registry("source")
 
 
 def source(
-    name: str, *needs: tuple[str, ...], slow: bool = False, check: Callable[[Request], None] | None = None
+    name: str,
+    *needs: tuple[str, ...],
+    slow: bool = False,
+    check: Callable[[Request], None] | None = None,
+    options: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Request], Listing]], Callable[[Request], Listing]]:
     """Decorator: enter a reader in `SOURCES`."""
 
     def enter(read: Callable[[Request], Listing]) -> Callable[[Request], Listing]:
-        SOURCES.add(name, Source(read, needs or ((),), slow, check))
+        SOURCES.add(name, Source(read, needs or ((),), slow, check, options))
         return read
 
     return enter

@@ -1,41 +1,30 @@
-"""Hugging Face `datasets`: a pinned revision of the hub or a folder made by `save_to_disk`, exported to files once."""
+"""Hugging Face `datasets`: a pinned revision of the hub or local tables, exported to files once."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fgkd.data.cache import Encoded, read_store, write_store, written_once
 from fgkd.data.seeds import mix
+from fgkd.data.sources.address import SPLITTING, column
 from fgkd.data.sources.base import Listing, Request, source
-from fgkd.data.sources.own import SPLIT_WORDS, _listing
+from fgkd.data.sources.hub_tables import by_split, check_reference, load_tables
+from fgkd.data.sources.own import as_listing
+from fgkd.data.sources.table import USUAL, sorted_labels
 from fgkd.errors import UserError
 
-REFERENCE = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})(#(?P<config>[\w.-]+))?")
-STREAMING = (
-    "a streamed data set has no positions, but the order of an epoch, the hold-out and each image's augmentation are "
-    "functions of an image's position; open it without streaming"
-)
+OPTIONS = ("image_column", "label_column", "streaming", *SPLITTING)
 
 
-def check_reference(request: Request) -> None:
-    """Refuse a reference that is neither a folder nor pinned, and streaming."""
-    if "streaming" in request.reference:
-        raise UserError(f"hub:{request.reference}: {STREAMING}")
-    if REFERENCE.fullmatch(request.reference) is None and not request.folder.is_dir():
-        raise UserError(
-            f"hub:{request.reference}: expected OWNER/NAME@REVISION with the 40 hex digits of a commit (names move, "
-            "commits do not), or a folder written by save_to_disk"
-        )
-
-
-@source("hub", slow=True, check=check_reference)
+@source("hub", slow=True, check=check_reference, options=OPTIONS)
 def read_hub(request: Request) -> Listing:
-    """``OWNER/NAME@REVISION[#CONFIG]`` or a folder. Options: `image_column`, `label_column`."""
-    match = REFERENCE.fullmatch(request.reference)
-    return export(request, _from_hub(match) if match else _from_disk(request.folder))
+    """``OWNER/NAME@REVISION[#CONFIG]``, a folder of `save_to_disk`, or parquet files.
+
+    Options `image_column` and `label_column`.
+    """
+    return export(request, load_tables(request))
 
 
 def export(request: Request, tables: Any) -> Listing:
@@ -44,63 +33,84 @@ def export(request: Request, tables: Any) -> Listing:
     Raises:
         UserError: it streams, has no image or class column, or labels are missing.
     """
-    if not isinstance(tables, dict):
-        tables = {"train": tables}
-    if any(not hasattr(table, "__len__") for table in tables.values()):
-        raise UserError(f"{request.reference or request.folder}: {STREAMING}")
-    splits = {SPLIT_WORDS[word]: tables[word] for word in tables if word in SPLIT_WORDS}
-    if "train" not in splits:
-        raise UserError(f"{request.reference or request.folder}: expected a split train, found {', '.join(tables)}")
-    image, label = _columns(request, splits["train"].features)
-    class_names = splits["train"].features[label].names
+    splits = by_split(request, tables)
+    image, label = find_columns(request, splits["train"].features)
+    class_names = names_of(request, splits, label)
     prints = ",".join(f"{name}={table._fingerprint}" for name, table in sorted(splits.items()))
     folder = request.cache / f"hub-{mix('hub', prints, image, label):016x}"
-    parts = {name: _images(table, image, label) for name, table in splits.items()}
+    parts = {name: images_of(table, image, label, class_names) for name, table in splits.items()}
     names, stored = read_store(written_once(folder, lambda draft: write_store(draft, class_names, parts)))
-    return _listing(request, names, stored)
+    return as_listing(request, names, stored)
 
 
-def _from_disk(folder: Path) -> Any:
+def find_columns(request: Request, features: Any) -> tuple[str, str]:
+    """The columns of images and labels: those of the options, else by type, else by their usual names."""
     import datasets
 
-    try:
-        return datasets.load_from_disk(str(folder))
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(
-            f"{folder}: expected a folder written by save_to_disk of the datasets library ({error})"
-        ) from error
+    image = _column("image", datasets.Image, ("img", "picture", "bytes"), request, features)
+    return image, _column("label", datasets.ClassLabel, USUAL["label"], request, features)
 
 
-def _from_hub(match: re.Match[str]) -> Any:
+def _column(wanted: str, kind: type, usual: tuple[str, ...], request: Request, features: Any) -> str:
+    where, named = str(request.reference or request.folder), f"{wanted}_column" in request.options
+    typed = [name for name, feature in features.items() if isinstance(feature, kind)]
+    if len(typed) == 1 and not named:
+        return typed[0]
+    plain = [name for name, feature in features.items() if _may_be(feature, wanted)]
+    if found := column(wanted, request.options, list(features) if named else typed or plain, usual, where):
+        return found
+    if typed:
+        raise UserError(f"{where}: {' and '.join(typed)} may each be the {wanted}; choose with ?{wanted}_column=NAME")
+    raise UserError(
+        f"{where}: has no column of type {kind.__name__}, found {', '.join(features)}; if one of them holds the "
+        f"{wanted}s, name it with ?{wanted}_column=NAME"
+    )
+
+
+def _may_be(feature: Any, wanted: str) -> bool:
+    """Whether a column without a type of its own can hold encoded images, or labels."""
+    if wanted == "image":
+        return isinstance(feature, dict) and set(feature) == {"bytes", "path"}
+    kind = str(getattr(feature, "dtype", ""))
+    return kind in ("string", "large_string") or kind.startswith(("int", "uint"))
+
+
+def names_of(request: Request, splits: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    """The class names of the training split, by label; UserError where another split has other classes."""
+    every = {name: _names(table, label) for name, table in splits.items()}
+    for name, names in every.items():
+        if strange := sorted(set(names) - set(every["train"])):
+            where = request.reference or request.folder
+            raise UserError(f"{where}: the {name} split has the class {strange[0]!r}, which train lacks")
+    return every["train"]
+
+
+def _names(table: Any, label: str) -> tuple[str, ...]:
+    feature = table.features[label]
+    if getattr(feature, "names", None):
+        return tuple(feature.names)
+    return sorted_labels(str(cell) for cell in table.unique(label) if _is_label(cell))
+
+
+def _is_label(cell: Any) -> bool:
+    return cell not in (None, "", -1)
+
+
+def images_of(table: Any, image: str, label: str, names: tuple[str, ...]) -> Iterator[Encoded]:
+    """Every row's encoded image, its extension, and its label as a position in `names`."""
     import datasets
 
-    try:
-        return datasets.load_dataset(match["id"], match["config"], revision=match["revision"])
-    except Exception as error:  # the library and the network fail in many ways
-        raise UserError(
-            f"hub:{match[0]}: cannot be loaded ({error}); check the name, the revision and the network"
-        ) from error
-
-
-def _columns(request: Request, features: Any) -> tuple[str, str]:
-    import datasets
-
-    def first(option: str, kind: type) -> str:
-        found = [str(request.options[option])] if option in request.options else []
-        found += [name for name, feature in features.items() if isinstance(feature, kind)]
-        if not found:
-            raise UserError(f"{request.reference or request.folder}: has no column of type {kind.__name__}")
-        return found[0]
-
-    return first("image_column", datasets.Image), first("label_column", datasets.ClassLabel)
-
-
-def _images(table: Any, image: str, label: str) -> Iterator[Encoded]:
-    import datasets
-
-    for row in table.cast_column(image, datasets.Image(decode=False)):
-        cell = row[image]
-        data = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
-        if row[label] is None or row[label] < 0:
+    positions = {name: k for k, name in enumerate(names)}
+    own = getattr(table.features[label], "names", None)
+    for row in table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False)):
+        cell, value = row[image], row[label]
+        if not _is_label(value):
             raise UserError("an image has no label (-1 or empty); drop such rows before saving the data set")
-        yield data, Path(cell["path"] or "").suffix or ".img", row[label]
+        data = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+        name = own[value] if own else str(value)
+        yield data, Path(cell["path"] or "").suffix or _ending(data), positions[name]
+
+
+def _ending(data: bytes) -> str:
+    starts = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp"}
+    return next((ending for start, ending in starts.items() if data.startswith(start)), ".img")

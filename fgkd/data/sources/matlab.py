@@ -18,20 +18,23 @@ CARS_HALVES = (
     "cars_train",
     "cars_test",
 )
+CARS_BESIDE = tuple(name.replace("devkit/cars_test", "cars_test") for name in CARS_HALVES)  # as torchvision has it
 CARS_WHOLE = ("cars_annos.mat", "car_ims")
+CARS_WHOLE_DEVKIT = ("devkit/cars_annos.mat", "car_ims")
 CARS_TRAIN = ("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_train")
 
 
-@source("stanford_cars", CARS_HALVES, CARS_WHOLE)
+@source("stanford_cars", CARS_HALVES, CARS_BESIDE, CARS_WHOLE, CARS_WHOLE_DEVKIT)
 def read_stanford_cars(request: Request) -> Listing:
     """Stanford Cars, as two folders with a devkit or as car_ims/ with cars_annos.mat; both hold the same split."""
     folder = request.folder
-    if not (folder / "devkit").is_dir():
+    if not (folder / "cars_train").is_dir():
         return _cars_whole(folder)
+    test = next(name for name in (CARS_HALVES[2], CARS_BESIDE[2]) if (folder / name).exists())
     return Listing(
         _strings(_matlab(folder / "devkit/cars_meta.mat")["class_names"]),
-        _cars_half(folder, "train", "cars_train_annos.mat"),
-        _cars_half(folder, "test", "cars_test_annos_withlabels.mat"),
+        _cars_half(folder, "train", "devkit/cars_train_annos.mat"),
+        _cars_half(folder, "test", test),
     )
 
 
@@ -39,20 +42,20 @@ def read_stanford_cars(request: Request) -> Listing:
 def read_stanford_cars_train(request: Request) -> Listing:
     """The training half alone. Options: `test_share` of every class, drawn with `test_seed`, is the test split."""
     names = _strings(_matlab(request.folder / "devkit/cars_meta.mat")["class_names"])
-    half = _cars_half(request.folder, "train", "cars_train_annos.mat")
+    half = _cars_half(request.folder, "train", "devkit/cars_train_annos.mat")
     train, test = carve(half, request.options["test_share"], request.options["test_seed"], ("train", "test"))
     return Listing(names, train, test)
 
 
 def _cars_half(folder: Path, name: str, file: str) -> Split:
-    rows = _matlab(folder / "devkit" / file)["annotations"]
+    rows = _matlab(folder / file)["annotations"]
     if "class" not in rows.dtype.names:
-        raise UserError(f"{folder / 'devkit' / file}: has no labels; use the file whose name ends in _withlabels.mat")
+        raise UserError(f"{folder / file}: has no labels; use the file whose name ends in _withlabels.mat")
     return as_split(name, [(folder / f"cars_{name}" / str(row["fname"]), int(row["class"]) - 1) for row in rows])
 
 
 def _cars_whole(folder: Path) -> Listing:
-    table = _matlab(folder / "cars_annos.mat")
+    table = _matlab(next(folder / name for name in (CARS_WHOLE[0], CARS_WHOLE_DEVKIT[0]) if (folder / name).exists()))
     parts: dict[int, list[tuple[Path, int]]] = {0: [], 1: []}
     for row in table["annotations"]:
         parts[int(row["test"])].append((folder / str(row["relative_im_path"]), int(row["class"]) - 1))

@@ -53,11 +53,12 @@ def foodx_classes(path: Path) -> tuple[str, ...]:
 
 
 def foodx_rows(path: Path, images: Path) -> list[tuple[Path, int]]:
-    """(image, label) by image name; the header `ImageID,ClassID` of some copies is skipped.
+    """(image, label) by image name; the header `ImageID,ClassID` or `img_name,label` of some copies is skipped.
 
     Copies differ in the order of rows, so the order is made the names' own.
     """
-    rows = [row for row in rows_of(path, ",") if row[1] != "ClassID"]
+    rows = list(rows_of(path, ","))
+    rows = rows[1:] if rows and not Path(rows[0][0]).suffix else rows  # what is not the name of a file names a column
     return [(images / file, number(label, path)) for file, label in sorted(rows)]
 
 
