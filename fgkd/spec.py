@@ -82,12 +82,32 @@ class BackboneSpec(Spec):
 
 
 class ViewSpec(Spec):
-    """How an image becomes the uint8 square that travels: augmented in training, else resized and cropped."""
+    """How an image becomes the uint8 square that travels: augmented in training, else resized and cropped.
+
+    With `shorter_side`, pictures larger than that are first brought to it, which lets files be decoded at reduced scale
+    or come from a decoded cache; None shows them at their full size.
+    """
 
     size: int = Field(224, ge=16, le=1024)
     augment: str = "standard"
     crop_pct: float = Field(0.875, gt=0, le=1)
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    shorter_side: int | None = Field(None, ge=16, le=4096)
+
+    @property
+    def eval_side(self) -> int:
+        """Shorter side in px to which evaluation resizes, before it cuts out the centre."""
+        return int(self.size / self.crop_pct)
+
+    @model_validator(mode="after")
+    def _enough_for_evaluation(self) -> ViewSpec:
+        if self.shorter_side is not None and self.shorter_side < self.eval_side:
+            raise ValueError(
+                f"shorter_side: expected at least {self.eval_side}, for evaluation resizes pictures to size / crop_pct "
+                f"= {self.size} / {self.crop_pct:g} before it cuts out the centre; found {self.shorter_side}, from "
+                "which they would be enlarged"
+            )
+        return self
 
 
 class DatasetSpec(Spec):

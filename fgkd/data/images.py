@@ -3,53 +3,129 @@
 from __future__ import annotations
 
 import io
+import platform
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import cv2
 import numpy as np
+import PIL
 from PIL import Image, ImageOps
 
 from fgkd.errors import UserError
 
+ALGORITHM = 1  # raised when `read_image` gives other pixels with a `shorter_side`: decoded caches then start anew
+AREA = cv2.INTER_AREA  # antialiased when it shrinks, and all that happens here is shrinking
 MAX_PIXELS = 90_000_000  # a 9,500-pixel square; beyond it a file is a mistake or a decompression bomb
 JPEG_END = b"\xff\xd9"
+REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+FAULTS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)  # what Pillow raises at bad files
 
 
-def read_image(path: Path) -> np.ndarray:
+class Pictures(Protocol):
+    """(H, W, 3) uint8 RGB pictures by position; UserError where one cannot be had."""
+
+    def __getitem__(self, position: int, /) -> np.ndarray: ...
+
+
+def fingerprint() -> str:
+    """What decides the pixels of a decoded file, beside its bytes."""
+    return f"algorithm {ALGORITHM}, OpenCV {cv2.__version__}, Pillow {PIL.__version__}, {platform.machine()}"
+
+
+class Files:
+    """The pictures of image files, by position: what a loader reads where there is no decoded cache.
+
+    Args:
+        paths: n files.
+        shorter_side: as for `read_image`.
+    """
+
+    def __init__(self, paths: Sequence[Path], shorter_side: int | None = None) -> None:
+        self.paths, self.shorter_side = paths, shorter_side
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """(H, W, 3) uint8; UserError as `read_image` raises it."""
+        return read_image(self.paths[position], self.shorter_side)
+
+
+def read_image(path: Path, shorter_side: int | None = None) -> np.ndarray:
     """The picture in `path` as (H, W, 3) uint8 RGB.
 
     The content decides, not the extension. EXIF rotation is applied; grayscale, palette, CMYK and 16-bit pictures are
     converted; transparency is laid over white; of an animation the first frame is taken.
 
+    Args:
+        shorter_side: in px; a picture whose shorter side is longer is brought to it (see `bounded`), which lets JPEGs
+            be decoded at 1/2, 1/4 or 1/8 of their size, in a fraction of the time. None: as it is.
+
     Raises:
         UserError: the file is missing, empty, truncated, not an image, or larger than `MAX_PIXELS`.
     """
     try:
-        data = Path(path).read_bytes()
-        return decode(data)
+        return decode(Path(path).read_bytes(), shorter_side)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except FAULTS as error:
         raise UserError(f"{path}: cannot be read as an image ({error}); replace or remove the file") from error
 
 
-def decode(data: bytes) -> np.ndarray:
-    """As `read_image`, from the bytes of a file; what Pillow raises is let through."""
+def bounded(width: int, height: int, shorter_side: int | None) -> tuple[int, int]:
+    """Width and height of a picture after its shorter side was brought to `shorter_side`; nothing is enlarged.
+
+    The longer side is rounded up, so that a decoder's own rounding at 1/2, 1/4 and 1/8 never leaves too little.
+
+    Example:
+        >>> bounded(1000, 667, 256), bounded(667, 1000, 256), bounded(200, 300, 256)
+        ((384, 256), (256, 384), (200, 300))
+    """
+    shorter = min(width, height)
+    if shorter_side is None or shorter <= shorter_side:
+        return width, height
+    return -(-width * shorter_side // shorter), -(-height * shorter_side // shorter)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height in px, from the header alone and before any rotation; raises as `decode` does."""
+    with path.open("rb") as file, _opened(file) as picture:
+        return picture.size
+
+
+def decode(data: bytes, shorter_side: int | None = None) -> np.ndarray:
+    """As `read_image`, from the bytes of a file; what Pillow raises, `FAULTS`, is let through."""
     if not data:
         raise UserError("the file is empty; replace or remove it")
-    with Image.open(io.BytesIO(data)) as picture:  # reads the header only
-        width, height = picture.size
-        if width * height > MAX_PIXELS:
-            raise UserError(
-                f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are read; shrink the file"
-            )
-        plain = picture.format == "JPEG" and picture.mode in ("RGB", "L")
-        # OpenCV fills what a truncated JPEG lacks with grey and says nothing; Pillow raises.
-        if plain and data.rstrip(b"\0").endswith(JPEG_END):
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            if pixels is not None:
-                return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-        return _by_pillow(picture)
+    with _opened(io.BytesIO(data)) as picture:
+        width, height = bounded(*picture.size, shorter_side)
+        pixels = _by_opencv(data, picture, shorter_side)
+        if pixels is None:
+            pixels = _by_pillow(picture)
+    if (pixels.shape[1] - pixels.shape[0]) * (width - height) < 0:  # EXIF turned it on its side
+        width, height = height, width
+    return pixels if pixels.shape[:2] == (height, width) else cv2.resize(pixels, (width, height), None, 0, 0, AREA)
+
+
+def _opened(file: BinaryIO) -> Image.Image:
+    """The picture with only its header read, and found to be of a bearable size."""
+    picture = Image.open(file)
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are read; shrink the file")
+    return picture
+
+
+def _by_opencv(data: bytes, picture: Image.Image, shorter_side: int | None) -> np.ndarray | None:
+    """A plain JPEG, at the smallest scale that leaves `shorter_side`; None for anything else."""
+    plain = picture.format == "JPEG" and picture.mode in ("RGB", "L")
+    # OpenCV fills what a truncated JPEG lacks with grey and says nothing; Pillow raises.
+    if not plain or not data.rstrip(b"\0").endswith(JPEG_END):
+        return None
+    flag = cv2.IMREAD_COLOR
+    if shorter_side is not None:
+        flag = next((flag for scale, flag in REDUCED.items() if min(picture.size) >= scale * shorter_side), flag)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _by_pillow(picture: Image.Image) -> np.ndarray:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from fgkd.data.images import read_image
+from fgkd.data.decoded.store import Decoded
+from fgkd.data.images import Files, Pictures
 from fgkd.data.sampler import epoch_order
 from fgkd.data.seeds import mix
 from fgkd.data.split import Split
@@ -21,28 +22,35 @@ from fgkd.signals import Batch
 from fgkd.spec import Sampler, ViewSpec
 
 Key = tuple[int, int]  # position in the split, view
-Sample = tuple[np.ndarray, int, int]  # (S, S, 3) uint8, label, position
 Rows = tuple[Tensor, Tensor, Tensor]
 REPEATS_APART = 2**32  # views between two showings of an image in one epoch: more than there are epochs
 
 
 class _Samples(Dataset):
-    """(position, view) -> a sample, or the text of what is wrong with its file.
+    """Batches of (position, view) keys -> the rows, or the text of what is wrong with the first bad file.
 
     A worker's exception would reach the parent as a traceback within a traceback; a text travels unharmed.
     """
 
-    def __init__(self, split: Split, view: TrainView | EvalView, seed: int) -> None:
-        self.split, self.view, self.seed = split, view, seed
+    def __init__(self, split: Split, view: ViewSpec, train: bool, seed: int, decoded: Decoded | None) -> None:
+        self.targets, self.seed, self.size = split.targets, seed, view.size
+        self.view = TrainView(view) if train else EvalView(view)
+        self.pictures: Pictures = (
+            Files(split.paths, view.shorter_side) if decoded is None else decoded.pictures(split.paths, view)
+        )
 
-    def __getitem__(self, key: Key) -> Sample | str:
-        position, view = key
-        try:
-            image = read_image(self.split.paths[position])
-        except UserError as error:
-            return str(error)
-        square = self.view(image, mix("view", self.seed, position, view))
-        return square, int(self.split.targets[position]), position
+    def __getitems__(self, keys: list[Key]) -> Rows | str:
+        """Every square is written where it stays: collating single samples would copy them all once more."""
+        pixels = torch.empty((len(keys), self.size, self.size, 3), dtype=torch.uint8)
+        squares = pixels.numpy()
+        for row, (position, view) in enumerate(keys):
+            try:
+                picture = self.pictures[position]
+            except UserError as error:
+                return str(error)
+            squares[row] = self.view(picture, mix("view", self.seed, position, view))
+        positions = torch.tensor([position for position, _ in keys])
+        return pixels.permute(0, 3, 1, 2), torch.from_numpy(self.targets[positions.numpy()]), positions
 
 
 class _Schedule:
@@ -69,7 +77,7 @@ class _Engine:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
-            collate_fn=_collate,
+            collate_fn=_as_it_is,
             worker_init_fn=_start_worker,
             generator=torch.Generator(),  # else every pass would draw from torch's global generator
         )
@@ -86,15 +94,8 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # the workers are the parallelism
 
 
-def _collate(samples: list[Sample | str]) -> Rows | str:
-    good = []
-    for sample in samples:
-        if isinstance(sample, str):
-            return sample
-        good.append(sample)
-    images, targets, positions = zip(*good, strict=True)
-    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # channels last in memory: nothing is copied
-    return pixels, torch.tensor(targets), torch.tensor(positions)
+def _as_it_is(rows: Any) -> Any:
+    return rows
 
 
 class TrainLoader:
@@ -115,6 +116,7 @@ class TrainLoader:
         bank: number of fixed views per image (epoch % bank); None gives each epoch a view of its own.
         sampler: how often a class is shown, see `fgkd.data.sampler`; each further showing of an image in an epoch is
             another view of it.
+        decoded: the data set's decoded cache; None reads the files. It changes no pixel.
 
     Raises:
         UserError: the split is smaller than one batch, or the ranks cannot share a batch evenly.
@@ -133,6 +135,7 @@ class TrainLoader:
         pin_memory: bool = False,
         bank: int | None = None,
         sampler: Sampler = "shuffle",
+        decoded: Decoded | None = None,
     ) -> None:
         self.steps_per_epoch = len(split) // batch_size  # the rest of an epoch is dropped
         if self.steps_per_epoch == 0:
@@ -145,7 +148,7 @@ class TrainLoader:
         self.sampler = sampler
         self._share = batch_size // world
         self._offset = rank * self._share
-        self._engine = _Engine(_Samples(split, TrainView(view), data_seed), workers, pin_memory)
+        self._engine = _Engine(_Samples(split, view, True, data_seed, decoded), workers, pin_memory)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from step `start` on."""
@@ -172,7 +175,7 @@ class EvalLoader:
         split: what to read.
         view: size and resize; its augmentation is not used.
         batch_size: rows per batch and process; the last batch may be smaller.
-        workers: as for `TrainLoader`, as are `rank`, `world` and `pin_memory`.
+        workers: as for `TrainLoader`, as are `rank`, `world`, `pin_memory` and `decoded`.
     """
 
     def __init__(
@@ -185,10 +188,12 @@ class EvalLoader:
         rank: int = 0,
         world: int = 1,
         pin_memory: bool = False,
+        decoded: Decoded | None = None,
     ) -> None:
         self.split, self.batch_size = split, batch_size
+        self.crop_pct = view.crop_pct
         self._range = range(len(split) * rank // world, len(split) * (rank + 1) // world)
-        self._engine = _Engine(_Samples(split, EvalView(view), 0), workers, pin_memory)
+        self._engine = _Engine(_Samples(split, view, False, 0, decoded), workers, pin_memory)
 
     def __len__(self) -> int:
         return math.ceil(len(self._range) / self.batch_size)
@@ -197,4 +202,4 @@ class EvalLoader:
         firsts = range(0, len(self._range), self.batch_size)
         batches = [[(position, 0) for position in self._range[first : first + self.batch_size]] for first in firsts]
         for image, target, index in self._engine.run(batches):
-            yield Batch(image, target, index)
+            yield Batch(image, target, index, crop_pct=self.crop_pct)

@@ -103,8 +103,8 @@ def _cifar(spec: ViewSpec) -> list[Any]:
 
 
 def _resize_and_cut(spec: ViewSpec) -> list[Any]:
-    engine, side = _engine(), int(spec.size / spec.crop_pct)
-    resize = engine.SmallestMaxSize(side, interpolation=_interpolation(spec), area_for_downscale="image")
+    engine = _engine()
+    resize = engine.SmallestMaxSize(spec.eval_side, interpolation=_interpolation(spec), area_for_downscale="image")
     return [resize, engine.CenterCrop(spec.size, spec.size)]
 
 

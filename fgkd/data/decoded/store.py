@@ -1,0 +1,263 @@
+"""Decoded pictures on disk: what the folder holds, how it is found, proven and read.
+
+CACHE/decoded/REVISION-SIDE/
+    pixels.bin      every picture, (H, W, 3) uint8, one after another
+    index.npy       (n, 3) int64: offset in bytes, height, width
+    names.json      n image files relative to the folder that holds them all, sorted
+    manifest.json   written last: a folder without it is no cache
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field
+
+from fgkd.data.images import fingerprint, read_image
+from fgkd.data.split import ImageData
+from fgkd.errors import UserError
+from fgkd.spec import ViewSpec
+
+FORMAT = 1
+PIXELS, INDEX, NAMES, MANIFEST = "pixels.bin", "index.npy", "names.json", "manifest.json"
+SAMPLE = 8  # pictures decoded anew, to see whether the cache still tells the truth
+SAMPLE_NEWER = 32  # and at most so many of the files that were changed after it was built
+
+
+class Manifest(BaseModel):
+    """What a cache holds.
+
+    Attributes:
+        name, protocol: of the data set that it was built for; others of the same revision share it.
+        revision: of the data set's content.
+        side: shorter side in px that no picture exceeds.
+        decoder: `fgkd.data.images.fingerprint` of the process that decoded.
+        images: n; `size`: of pixels.bin in bytes; `index`: SHA-256 of index.npy and names.json.
+        built: time of completion, in seconds since 1970.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    name: str
+    protocol: str
+    revision: str
+    side: int = Field(ge=1)
+    decoder: str
+    images: int = Field(ge=1)
+    size: int = Field(ge=1)
+    index: str
+    built: float
+
+
+def decoded_folder(cache: Path, revision: str, side: int) -> Path:
+    """Where the cache of a data set's revision lies."""
+    return cache / "decoded" / f"{revision}-{side}"
+
+
+def relative_names(data: ImageData) -> dict[str, str]:
+    """Absolute path of every image file of a data set -> its name relative to the folder that holds them all."""
+    files = {os.path.abspath(path) for split in (data.train, data.holdout, data.test) for path in split.paths}
+    above = len(os.path.join(os.path.commonpath([os.path.dirname(file) for file in files]), ""))
+    return {file: file[above:].replace(os.sep, "/") for file in files}
+
+
+def index_digest(folder: Path) -> str:
+    """SHA-256 of the two files that say where every picture is."""
+    return hashlib.sha256((folder / INDEX).read_bytes() + (folder / NAMES).read_bytes()).hexdigest()
+
+
+class StoredPictures:
+    """The pictures of a split, by position, as read-only views of the mapped file.
+
+    Args:
+        file: pixels.bin.
+        index: (n, 3) int64, one row for each image of the split.
+    """
+
+    def __init__(self, file: Path, index: np.ndarray) -> None:
+        self.file, self.index = file, index
+        self._mapped: mmap.mmap | None = None
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """(H, W, 3) uint8, not writable."""
+        if self._mapped is None:
+            with self.file.open("rb") as file:
+                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        offset, height, width = self.index[position].tolist()
+        return np.ndarray((height, width, 3), np.uint8, self._mapped, offset)
+
+    def __getstate__(self) -> dict[str, object]:  # a spawned worker maps the file itself
+        return {**self.__dict__, "_mapped": None}
+
+
+class Decoded:
+    """An opened cache of one data set at one side.
+
+    Args:
+        folder: where it lies.
+        manifest: of it.
+        data: the data set, opened as it is now.
+
+    Raises:
+        UserError: the folder is damaged.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, data: ImageData) -> None:
+        self.folder, self.manifest = folder, manifest
+        size = (folder / PIXELS).stat().st_size if (folder / PIXELS).is_file() else 0
+        if size != manifest.size:
+            raise UserError(f"{PIXELS} should have {manifest.size:,} bytes, and has {size:,}")
+        try:
+            if index_digest(folder) != manifest.index:
+                raise UserError(f"{INDEX} and {NAMES} are not those that were written")
+            self._index = np.load(folder / INDEX, allow_pickle=False)
+            names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read ({error.strerror})") from None
+        files = relative_names(data)
+        if sorted(files.values()) != names:
+            raise UserError("it holds other image files than the data set")
+        rows = {name: row for row, name in enumerate(names)}
+        self._rows = {file: rows[name] for file, name in files.items()}
+
+    def pictures(self, paths: Sequence[Path], view: ViewSpec) -> StoredPictures:
+        """The pictures of these image files of the data set, in this order, as `view` asks for them.
+
+        Raises:
+            UserError: the view wants them at another size.
+        """
+        if view.shorter_side != self.manifest.side:
+            wants = "whole pictures" if view.shorter_side is None else f"shorter_side {view.shorter_side}"
+            raise UserError(
+                f"decoded cache: expected a view with shorter_side {self.manifest.side}, as the cache holds them; this "
+                f"view wants {wants}, so its pixels would differ"
+            )
+        return self._stored(paths)
+
+    def _stored(self, paths: Sequence[Path]) -> StoredPictures:
+        rows = np.fromiter((self._rows[os.path.abspath(path)] for path in paths), np.int64, len(paths))
+        return StoredPictures(self.folder / PIXELS, self._index[rows])
+
+    def prove(self) -> None:
+        """Decode a few files anew and compare; some of them are among those changed since the cache was built.
+
+        Raises:
+            UserError: a picture is not what its file shows now, or the file cannot be read.
+        """
+        files = sorted(self._rows)
+        newer = [file for file in files if os.stat(file).st_mtime > self.manifest.built]
+        sample = [Path(file) for file in {*_spread(files, SAMPLE), *_spread(newer, SAMPLE_NEWER)}]
+        stored = self._stored(sample)
+        for number, path in enumerate(sample):
+            if not np.array_equal(stored[number], read_image(path, self.manifest.side)):
+                raise UserError(f"it does not hold what {path} shows now")
+
+
+def _spread(files: Sequence[str], most: int) -> list[str]:
+    """At most so many of `files`, evenly spaced."""
+    return [files[i * len(files) // most] for i in range(most)] if len(files) > most else list(files)
+
+
+def open_decoded(data: ImageData, side: int, cache: Path) -> Decoded | None:
+    """The cache of `data` at `side`, checked; None where there is none.
+
+    Raises:
+        UserError: it is there and cannot be used; the text says why.
+    """
+    folder = decoded_folder(cache, data.revision, side)
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        manifest = read_manifest(folder)
+        if manifest.decoder != fingerprint():
+            raise UserError(f"it was decoded by {manifest.decoder}, and this process has {fingerprint()}")
+        decoded = Decoded(folder, manifest, data)
+        decoded.prove()
+    except (UserError, OSError, ValueError) as error:
+        raise UserError(f"decoded cache {folder}: {error}") from error
+    return decoded
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a cache; UserError where it cannot be read."""
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{MANIFEST} cannot be read ({str(error).splitlines()[0]})") from error
+    if manifest.format != FORMAT:
+        raise UserError(f"its format is {manifest.format}, and this version reads {FORMAT}")
+    return manifest
+
+
+def find(data: ImageData, view: ViewSpec, cache: Path) -> tuple[Decoded | None, str]:
+    """The cache that serves `view` of `data`, or None; and one line that says what will be read."""
+    command = f"fgkd data cache {data.name} --size {view.shorter_side}"
+    if data.protocol != "default":
+        command += f" --protocol {data.protocol}"
+    if view.shorter_side is None:
+        others = [folder.name.rpartition("-")[2] for folder, manifest in stores(cache) if _is_of(manifest, data)]
+        sides = " or ".join(sorted(others, key=int))
+        unused = f"; the decoded cache at {sides} is for views with that shorter_side" if others else ""
+        return None, f"{data.name}: whole image files are decoded{unused}"
+    try:
+        decoded = open_decoded(data, view.shorter_side, cache)
+    except UserError as error:
+        return (
+            None,
+            f"{data.name}: image files are decoded, for a cache is not usable; {command} makes it anew. {error}",
+        )
+    if decoded is None:
+        return None, f"{data.name}: image files are decoded; {command} would spare that"
+    return decoded, f"{data.name}: pictures come from the decoded cache {decoded.folder}"
+
+
+def _is_of(manifest: Manifest | None, data: ImageData) -> bool:
+    return manifest is not None and manifest.revision == data.revision
+
+
+def stores(cache: Path) -> list[tuple[Path, Manifest | None]]:
+    """Every decoded cache below `cache`, sorted; None for one that is unfinished or damaged."""
+    found: list[tuple[Path, Manifest | None]] = []
+    for folder in sorted(path for path in (cache / "decoded").glob("*") if path.is_dir()):
+        try:
+            found.append((folder, read_manifest(folder)))
+        except UserError:
+            found.append((folder, None))
+    return found
+
+
+def lock(folder: Path) -> FileLock:
+    """Held while a cache is built or removed; readers need none."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{folder}.lock")
+
+
+def remove(folder: Path) -> int:
+    """Remove a cache, finished or not, once nobody builds it; returns the bytes it took.
+
+    Processes that read it keep what they have mapped (on Windows, the removal fails).
+    """
+    with lock(folder):
+        return clear(folder) + clear(draft_folder(folder))
+
+
+def clear(folder: Path) -> int:
+    """Remove a folder whose lock is held; returns the bytes it took."""
+    freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    (folder / MANIFEST).unlink(missing_ok=True)  # first: what is half removed is no cache
+    shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def draft_folder(folder: Path) -> Path:
+    """Where `folder` lies while it is built."""
+    return folder.with_name(f".{folder.name}.part")
