@@ -127,7 +127,8 @@ class Batch:
 
     `image` is (B, 3, H, W) uint8 at the feed's view size in the loop; a learner's copy holds the same pixels normalised
     and resized for its network. `offset` and `global_size` place the rows within the global batch under DDP, so that a
-    method which draws per sample can draw for the global batch and take its own rows.
+    method which draws per sample can draw for the global batch and take its own rows. `crop_pct` is the share of a
+    picture's shorter side that an evaluation view shows; None in training.
     """
 
     image: Tensor
@@ -136,6 +137,7 @@ class Batch:
     view: int = 0
     offset: int = 0
     global_size: int | None = None
+    crop_pct: float | None = None
 
 
 @dataclass(frozen=True)

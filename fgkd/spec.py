@@ -12,9 +12,10 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import Any, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Precision = Literal["no", "bf16", "fp16"]
 Sampler = Literal["shuffle", "sqrt", "balanced"]
@@ -41,33 +42,64 @@ class Spec(BaseModel):
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:length]
 
 
+def one_side(value: Any) -> Any:
+    """The side of a square given as 96, [96, 96] or [3, 96, 96]; ValueError, with a square, for any other rectangle.
+
+    Example:
+        >>> one_side([3, 96, 96]), one_side("other things are left alone")
+        (96, 'other things are left alone')
+    """
+    sides = value[-2:] if isinstance(value, list | tuple) and len(value) in (2, 3) else None
+    if sides is None or not all(isinstance(side, int) and side > 0 for side in sides):
+        return value
+    height, width = sides
+    if height == width:
+        return height
+    nearest = max(32, 32 * round((height * width) ** 0.5 / 32))
+    raise ValueError(
+        f"expected one number of px, found {height} x {width}: all networks of a cohort see the same squares; the "
+        f"nearest size, in the steps of 32 px that most networks need, is {nearest}"
+    )
+
+
+Side = Annotated[int, BeforeValidator(one_side)]
+
+
 class BackboneSpec(Spec):
     """A timm network and where its weights come from.
 
-    A name with a tag (``resnet18.a1_in1k``) asks for timm's weights of that tag; a plain name starts from scratch;
-    ``weights: none`` forces scratch; any other `weights` is a .safetensors file, by path or by its name in the
-    weights folder. `size`, `mean`, `std`, `interpolation` override what timm says of the model; size
-    defaults to the view's.
+    A name with a tag (``resnet18.a1_in1k``) asks for timm's weights of that tag, ``hf-hub:owner/name`` and
+    ``local-dir:PATH`` for those found there; a plain name starts from scratch; ``weights: none`` forces scratch; any
+    other `weights` is a .safetensors file, by path or by its name in the weights folder. The name of such a file alone
+    is a spelling too, where it begins with the network's: ``resnet18.birds.safetensors``.
+
+    `size`, `mean`, `std`, `interpolation` override what timm says of the model; size defaults to the view's.
+    `crop_pct` is the share of a picture's shorter side that this network is shown in evaluation, where it is less than
+    the view shows.
     """
 
     name: str = Field(min_length=1)
     kwargs: dict[str, Any] = {}
     weights: str | None = None
-    size: int | None = Field(None, ge=16, le=2048)
+    size: Annotated[Side | None, Field(ge=16, le=2048)] = None
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
+    crop_pct: float | None = Field(None, gt=0, le=1)
 
     @model_validator(mode="before")
     @classmethod
     def _spellings(cls, value: Any) -> Any:
-        """Accept a bare name, ``backbone:`` for ``name:``, and a single number for mean or std."""
+        """Accept a bare name or file, ``backbone:`` for ``name:``, and a single number for mean or std."""
         if isinstance(value, str):
-            return {"name": value}
+            value = {"name": value}
         if isinstance(value, dict):
             value = dict(value)
             if "backbone" in value and "name" not in value:
                 value["name"] = value.pop("backbone")
+            file = str(value.get("name", ""))
+            if file.endswith(".safetensors") and value.get("weights") is None:
+                value |= {"name": PurePath(file).name.partition(".")[0], "weights": file}
             for key in ("mean", "std"):
                 if isinstance(value.get(key), int | float):
                     value[key] = (value[key],) * 3
@@ -88,7 +120,7 @@ class ViewSpec(Spec):
     or come from a decoded cache; None shows them at their full size.
     """
 
-    size: int = Field(224, ge=16, le=1024)
+    size: Side = Field(224, ge=16, le=1024)
     augment: str = "standard"
     crop_pct: float = Field(0.875, gt=0, le=1)
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
@@ -132,13 +164,17 @@ class Recipe(Spec):
     weight_decay: float = Field(5e-4, ge=0)
     decay_all: bool = Field(False, description="decay biases and norms too, as the CIFAR recipes of the field do")
     momentum: float = Field(0.9, ge=0, lt=1)
-    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    schedule: Literal["cosine", "step", "constant", "linear", "tanh", "wsd"] = "cosine"
     milestones: tuple[float, ...] = ()  # epochs, for schedule: step
     decay_rate: float = Field(0.1, gt=0, le=1)
     warmup_epochs: float = Field(0.0, ge=0)
     clip_grad: float | None = Field(None, gt=0)
     ema: float | None = Field(None, gt=0, lt=1)
     head_lr_scale: float = Field(1.0, gt=0, description="multiplies lr for the classifier, as in fine-tuning")
+    layer_decay: float | None = Field(None, gt=0, le=1, description="multiplies lr once per layer below the classifier")
+    learns: Literal["all", "classifier"] = Field("all", description="classifier: a linear probe; the trunk is frozen")
+    mixup: float = Field(0.0, ge=0, description="alpha; 0: no mixup. With cutmix too, each batch takes one of the two")
+    cutmix: float = Field(0.0, ge=0, description="alpha; 0: no cutmix")
 
 
 class MethodPart(Spec):
@@ -165,7 +201,8 @@ class TeacherSpec(Spec):
     Attributes:
         train: how it is fine-tuned; None means that its weights already classify this data set.
         seed: of the fine-tuning.
-        gate: hold-out top-1 (in [0, 1]) that it must exceed before anyone learns from it; None: three times chance.
+        gate: hold-out top-1 (in [0, 1]) that it must exceed before anyone learns from it; None: that of the student
+            trained from scratch, or three times chance where there is no such run.
         head_from: SH-KD: the student run whose head is copied into the teacher and frozen.
         projector: SH-KD: what brings the teacher's width to that head's.
     """
@@ -185,13 +222,19 @@ class TeacherSpec(Spec):
 
 
 class TeacherTraining(Spec):
-    """The fine-tuning of a teacher."""
+    """The fine-tuning of a teacher: of the whole network, or of its classifier alone (`mode` ``linear_probe``)."""
 
+    mode: Literal["full", "linear_probe"] = "full"
     epochs: int = Field(30, ge=1)
     batch_size: int = Field(64, ge=2)
     recipe: Recipe = Recipe(lr=0.01, weight_decay=1e-4)
     augment: str | None = None  # the suite's own where None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def whole_recipe(self) -> Recipe:
+        """The recipe with the mode in it."""
+        return self.recipe.model_copy(update={"learns": "classifier"}) if self.mode == "linear_probe" else self.recipe
 
 
 class Feed(Spec):
@@ -237,6 +280,18 @@ class RunSpec(Spec):
             raise ValueError("bank: stores a teacher's outputs, but this run has no teacher")
         return feed
 
+    @field_validator("recipe")
+    @classmethod
+    def _nobody_mixes_beside_a_teacher(cls, recipe: Recipe, info: ValidationInfo) -> Recipe:
+        feed = info.data.get("feed")
+        if (recipe.mixup or recipe.cutmix) and feed is not None and feed.teacher is not None:
+            raise ValueError(
+                "mixup and cutmix are for runs without a teacher: one pass of the teacher over the unmixed batch serves "
+                "all who learn from it, so it would speak of other images than a mixing student sees; put them into the "
+                "teacher's own train.recipe, or override the recipe of the methods that have no teacher"
+            )
+        return recipe
+
 
 TeacherSpec.model_rebuild()
 RunSpec.model_rebuild()
@@ -275,7 +330,7 @@ def teacher_run(feed: Feed) -> RunSpec | None:
         ),
         student=teacher.backbone,
         method=_classification(teacher, training.label_smoothing),
-        recipe=training.recipe,
+        recipe=training.whole_recipe,
         seed=teacher.seed,
         role="teacher",
         head_from=teacher.head_from,

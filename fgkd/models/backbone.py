@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from fgkd.errors import UserError
-from fgkd.models.classifier import classify, read_head, retire_head, write_head
+from fgkd.models.classifier import classify, linear_layers, read_head, retire_head, write_head
 from fgkd.models.layout import layout_of
 from fgkd.models.probe import Anatomy, examine, stages_alone, trunk
 from fgkd.models.stages import stage_indices
@@ -21,13 +21,16 @@ LOGITS = Needs(logits=True)
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network expects: square images of `size` px, normalised by `mean` and `std` (of pixels in [0, 1])."""
+    """What a network expects: square images of `size` px, normalised by `mean` and `std` (of pixels in [0, 1]).
+
+    `crop_pct` is the share of a picture's shorter side that it is shown in evaluation; None: what the view shows.
+    """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str
-    crop_pct: float
+    crop_pct: float | None = None
 
 
 class Backbone(nn.Module):
@@ -55,6 +58,7 @@ class Backbone(nn.Module):
         self.loaded_from = loaded_from
         self.head_is_fresh = head_is_fresh
         self.inserted = nn.ModuleDict()  # by stage, see `insert`
+        self.trunk_is_frozen = False
         self._known: Anatomy | None = None
 
     def forward(self, image: Tensor, needs: Needs = LOGITS) -> Signals:
@@ -131,6 +135,21 @@ class Backbone(nn.Module):
         if layout is None or not self.shapes.final_classifies:
             raise UserError(f"{self.spec.name} does not classify from its final map alone (it may read a class token)")
         return classify(self.net, layout.unfold(final))
+
+    def freeze_trunk(self) -> None:
+        """Let nothing but the classifier learn, and keep the trunk in evaluation mode: a linear probe."""
+        self.net.requires_grad_(False)
+        for layer in linear_layers(self.net):
+            layer.requires_grad_(True)
+        self.trunk_is_frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """As any module's, but that the statistics of a frozen trunk's norms never move and its dropout is off."""
+        super().train(mode)
+        if self.trunk_is_frozen:
+            self.net.eval()
+        return self
 
     def retire_head(self) -> None:
         """Give up the classifier, because another one reads the embedding from now on; `shapes` keeps what it was."""

@@ -12,16 +12,23 @@ from timm.models import is_model, parse_model_name, split_model_name_tag
 from torch import nn
 
 from fgkd.errors import UserError, unknown_name
-from fgkd.models.create import on_meta, pretrained_config, size_kwargs
+from fgkd.models.create import on_meta, pretrained_config, size_kwargs, unknown_network
 from fgkd.models.hub import config_problem, weights_problem
 from fgkd.models.probe import examine
 from fgkd.models.weights import find_weights, fit_weights, read_shapes
-from fgkd.spec import BackboneSpec
+from fgkd.spec import BackboneSpec, one_side
 
 STEPS = 8  # how many strides away the nearest valid size is sought
 
 
-def problems(spec: BackboneSpec, *, num_classes: int, view_size: int, weights_folder: Path | None = None) -> list[str]:
+def problems(
+    spec: BackboneSpec,
+    *,
+    num_classes: int,
+    view_size: int,
+    weights_folder: Path | None = None,
+    with_weights: bool = True,
+) -> list[str]:
     """Why `spec` cannot become a backbone, one text each; empty where it can.
 
     Downloads nothing but the small configuration of an ``hf-hub:`` name.
@@ -29,26 +36,26 @@ def problems(spec: BackboneSpec, *, num_classes: int, view_size: int, weights_fo
     Args:
         view_size: side in px of the feed's images, the network's own where the spec names none.
         weights_folder: where weights given by file name lie.
+        with_weights: whether the weights must be within reach too, which a plan does not need.
     """
     try:
         check_name(spec)
-        check_download(spec)
+        check_config(spec)
         size = spec.size or view_size
         check_size(spec, num_classes, size)
-        if spec.source == "file":
+        if with_weights and spec.source == "timm" and (trouble := weights_problem(spec.name)):
+            raise UserError(trouble)
+        if with_weights and spec.source == "file":
             check_file(spec, num_classes, size, weights_folder)
     except UserError as error:
         return [f"backbone {spec.name}: {error}"]
     return []
 
 
-def check_download(spec: BackboneSpec) -> None:
-    """UserError where what must be fetched, a hub model's config or timm's weights, cannot be had."""
+def check_config(spec: BackboneSpec) -> None:
+    """UserError where the configuration of an ``hf-hub:`` or ``local-dir:`` name cannot be had."""
     remote = parse_model_name(spec.name)[0] is not None
-    trouble = config_problem(spec.name) if remote else None
-    if trouble is None and spec.source == "timm":
-        trouble = weights_problem(spec.name)
-    if trouble:
+    if remote and (trouble := config_problem(spec.name)):
         raise UserError(trouble)
 
 
@@ -62,7 +69,7 @@ def check_name(spec: BackboneSpec) -> None:
         return
     architecture, tag = split_model_name_tag(name)
     if not is_model(architecture):
-        raise unknown_name("timm network", architecture, timm.list_models())
+        raise unknown_network(architecture)
     tags = [split_model_name_tag(known)[1] for known in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
         raise unknown_name(f"weights tag of {architecture}", tag, tags)
@@ -70,6 +77,7 @@ def check_name(spec: BackboneSpec) -> None:
 
 def check_size(spec: BackboneSpec, num_classes: int, size: int) -> None:
     """UserError where the network cannot be built, served or fed `size` px; names the nearest size that it can."""
+    check_square(spec)
     native = native_size(spec, size)
     net = on_meta(spec, num_classes=num_classes, size=native)
     check_served(net)
@@ -85,6 +93,14 @@ def check_size(spec: BackboneSpec, num_classes: int, size: int) -> None:
     for other in _sizes_near(size, _stride(net), native):
         if trouble_at(other) is None:
             raise UserError(f"images of {size} px do not fit ({trouble}); the nearest size that does is {other}")
+
+
+def check_square(spec: BackboneSpec) -> None:
+    """UserError where the keyword arguments make the network for pictures that are no squares."""
+    try:
+        one_side(spec.kwargs.get("img_size"))
+    except ValueError as error:
+        raise UserError(f"kwargs.img_size: {error}; better, leave it out and set `size`") from error
 
 
 def _sizes_near(size: int, step: int, native: int) -> list[int]:

@@ -12,7 +12,7 @@ from timm.models import get_pretrained_cfg, is_model, load_model_config_from_hf,
 from timm.models._hub import load_model_config_from_path
 from torch import nn
 
-from fgkd.errors import UserError, unknown_name
+from fgkd.errors import UserError, near_names
 from fgkd.models.backbone import Backbone, InputSpec
 from fgkd.models.weights import find_weights, fit_weights, read_weights
 from fgkd.spec import BackboneSpec
@@ -77,9 +77,16 @@ def pretrained_config(spec: BackboneSpec) -> dict[str, Any]:
     if source is not None:
         return dict((load_model_config_from_hf if source == "hf-hub" else load_model_config_from_path)(name)[0])
     if not is_model(split_model_name_tag(name)[0]):
-        raise unknown_name("timm network", split_model_name_tag(name)[0], timm.list_models())
+        raise unknown_network(split_model_name_tag(name)[0])
     config = get_pretrained_cfg(name, allow_unregistered=True)
     return {} if config is None else config.to_dict()
+
+
+def unknown_network(name: str) -> UserError:
+    """The error for a name that timm does not know: near names, for all of them would fill the screen."""
+    near = near_names(name, timm.list_models())
+    hint = f"did you mean {' or '.join(near)}?" if near else "`fgkd backbones PATTERN` lists those whose names match"
+    return UserError(f"unknown timm network {name!r}; {hint}")
 
 
 def input_spec(net: nn.Module, spec: BackboneSpec, size: int) -> InputSpec:
@@ -90,7 +97,7 @@ def input_spec(net: nn.Module, spec: BackboneSpec, size: int) -> InputSpec:
         mean=spec.mean or tuple(data["mean"]),
         std=spec.std or tuple(data["std"]),
         interpolation=spec.interpolation or ("bilinear" if data["interpolation"] == "bilinear" else "bicubic"),
-        crop_pct=float(data["crop_pct"]),
+        crop_pct=spec.crop_pct,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -20,6 +21,8 @@ class Sight(Protocol):
     def std(self) -> tuple[float, float, float]: ...
     @property
     def interpolation(self) -> str: ...
+    @property
+    def crop_pct(self) -> float | None: ...
 
 
 class Eyes:
@@ -27,32 +30,49 @@ class Eyes:
 
     Args:
         image: (B, 3, S, S) uint8, on the device.
+        crop_pct: the share of each picture's shorter side that `image` shows; None where it was augmented.
 
-    `seen_by` divides by 255, resizes (antialiased) where the network's size differs, subtracts the mean and divides
-    by the standard deviation, in float32. Two networks that see alike get the same tensor, so nobody may write to it.
+    `seen_by` divides by 255, cuts out the centre where the network's own crop_pct is less than what is shown, resizes
+    (antialiased) where the network's size differs, subtracts the mean and divides by the standard deviation, in
+    float32. Two networks that see alike get the same tensor, so nobody may write to it.
     """
 
-    def __init__(self, image: Tensor) -> None:
+    def __init__(self, image: Tensor, crop_pct: float | None = None) -> None:
         self.image = image
-        self._pixels: dict[tuple[int, str], Tensor] = {}
+        self.crop_pct = crop_pct
+        self._pixels: dict[tuple[int, int, str], Tensor] = {}
         self._views: dict[tuple[object, ...], Tensor] = {}
 
-    def _resized(self, size: int, interpolation: str) -> Tensor:
-        same = self.image.shape[-1] == size
-        key = (size, "" if same else interpolation)
+    def _side(self, sight: Sight) -> int:
+        """The side in px of the central square of the batch that the network is shown."""
+        side = self.image.shape[-1]
+        if self.crop_pct is None or sight.crop_pct is None or sight.crop_pct >= self.crop_pct:
+            return side
+        return side - 2 * round(side * (1 - sight.crop_pct / self.crop_pct) / 2)  # as much is lost on either edge
+
+    def _resized(self, side: int, size: int, interpolation: str) -> Tensor:
+        key = (side, size, interpolation)
         if key not in self._pixels:
-            pixels = self.image.to(torch.float32, memory_format=torch.channels_last).div_(255)
-            if not same:
+            edge = (self.image.shape[-1] - side) // 2
+            shown = self.image[..., edge : edge + side, edge : edge + side]
+            pixels = shown.to(torch.float32, memory_format=torch.channels_last).div_(255)
+            if side != size:
                 pixels = F.interpolate(pixels, size=(size, size), mode=interpolation, antialias=True).clamp_(0, 1)
             self._pixels[key] = pixels
         return self._pixels[key]
 
     def seen_by(self, sight: Sight) -> Tensor:
         """(B, 3, size, size) float32, channels_last."""
-        same = self.image.shape[-1] == sight.size
-        key = (sight.size, sight.mean, sight.std, "" if same else sight.interpolation)
+        side = self._side(sight)
+        resized = (side, sight.size, "" if side == sight.size else sight.interpolation)
+        key = (*resized, sight.mean, sight.std)
         if key not in self._views:
-            pixels = self._resized(sight.size, sight.interpolation)
-            mean, std = (torch.tensor(v, device=pixels.device).view(1, 3, 1, 1) for v in (sight.mean, sight.std))
+            pixels = self._resized(*resized)
+            mean, std = (_per_channel(values, pixels.device) for values in (sight.mean, sight.std))
             self._views[key] = (pixels - mean) / std
         return self._views[key]
+
+
+@lru_cache(maxsize=64)  # or every batch would wait for a copy of six numbers to the device
+def _per_channel(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)

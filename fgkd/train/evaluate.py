@@ -112,7 +112,7 @@ def evaluate(
     with ExitStack() as stack:
         stack.enter_context(_evaluating(examinees))
         for batch in clock.each("evaluate/load", loader):
-            eyes = Eyes(batch.image.to(device, non_blocking=True))
+            eyes = Eyes(batch.image.to(device, non_blocking=True), batch.crop_pct)
             targets.append(batch.target)
             for collector in collectors:
                 with clock.span(f"evaluate/{collector.examinee.name}"), autocast():

@@ -16,6 +16,8 @@ class Family:
         stages: how many of the four stages there are.
         tokens: are the maps folded tokens?
         unread: parts of parameter names that no image's logits or stages ever read.
+        hooked: whether the stages can be caught on their way through timm's plain forward; not where a module gives
+            several tensors or where timm reorders them afterwards.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Family:
     stages: int = 4
     tokens: bool = False
     unread: tuple[str, ...] = ()
+    hooked: bool = True
 
     def __str__(self) -> str:
         return self.name + ("*" if self.kwargs else "")
@@ -54,6 +57,7 @@ FAMILIES = [
     Family("mobilenetv2_035"),
     Family("mobilenetv3_small_050", mean=False),
     Family("mobilenetv4_conv_small_035", mean=False),
+    Family("mobilenetv4_hybrid_medium", mean=False),
     Family("test_efficientnet"),
     Family("mnasnet_small"),
     Family("lcnet_035", mean=False),
@@ -78,6 +82,7 @@ FAMILIES = [
     Family("shvit_s1", 128, stages=3, mean=False),
     Family("nextvit_small"),
     Family("test_coatnet", 160),
+    Family("test_maxvit"),
     Family("swin_tiny_patch4_window7_224", 112, SWIN),
     Family("swinv2_tiny_window8_256", 64, SWIN),
     Family("tiny_vit_5m_224", mean=False),
@@ -88,11 +93,11 @@ FAMILIES = [
     ),
     Family("pvt_v2_b0"),
     Family("nest_tiny", 128, stages=3),
-    Family("hiera_tiny_224", 224, {"embed_dim": 16, "stages": (1, 1, 2, 1)}, mean=False, tokens=True),
+    Family("hiera_tiny_224", 224, {"embed_dim": 16, "stages": (1, 1, 2, 1)}, mean=False, tokens=True, hooked=False),
     Family("levit_128s", mean=False, stages=3, tokens=True),
-    Family("pit_ti_224", stages=3, tokens=True),
-    Family("coat_tiny", mean=False, classifies=False),
-    Family("crossvit_tiny_240", 240, mean=False, classifies=False),
+    Family("pit_ti_224", stages=3, tokens=True, hooked=False),
+    Family("coat_tiny", mean=False, classifies=False, hooked=False),
+    Family("crossvit_tiny_240", 240, mean=False, classifies=False, hooked=False),
     Family("gmlp_ti16_224", tokens=True),
     Family("xcit_nano_12_p16_224", kwargs={"depth": 4}, **TOKEN),
     Family("cait_xxs24_224", kwargs={"embed_dim": 24, "depth": 4, "num_heads": 3}, **TOKEN),

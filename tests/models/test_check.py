@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from fgkd.errors import UserError
 from fgkd.models import create_backbone, hub, problems
-from fgkd.spec import BackboneSpec
+from fgkd.spec import BackboneSpec, ViewSpec
 
 
 def found(name: str, view_size: int = 64, **fields: Any) -> str:
@@ -63,6 +64,30 @@ def test_a_size_that_does_not_fit_names_the_nearest_that_does(name: str, size: i
     assert f"images of {size} px do not fit" in found(name, size)
     assert found(name, size).endswith(f"the nearest size that does is {nearest}")
     assert found(name, nearest) == ""
+
+
+def test_rectangles_are_refused_with_a_square() -> None:
+    assert BackboneSpec(name="test_vit", size=[3, 96, 96]) == BackboneSpec(name="test_vit", size=96)
+    with pytest.raises(ValidationError, match="found 96 x 128: .* is 96"):
+        BackboneSpec(name="test_vit", size=[96, 128])
+    with pytest.raises(ValidationError, match="found 100 x 250: .* is 160"):
+        ViewSpec(size=(100, 250))
+    assert "kwargs.img_size: expected one number of px, found 64 x 96" in found(
+        "vit_tiny_patch16_224", kwargs={"img_size": [64, 96]}
+    )
+
+
+def test_an_unknown_network_without_near_names_is_told_in_one_line() -> None:
+    assert found("qqqqq") == (
+        "backbone qqqqq: unknown timm network 'qqqqq'; `fgkd backbones PATTERN` lists those whose names match"
+    )
+
+
+def test_a_plan_asks_for_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fgkd.models.check.weights_problem", lambda name: f"cannot fetch {name}")
+    spec = BackboneSpec(name="test_resnet.r160_in1k")
+    assert problems(spec, num_classes=5, view_size=64) != []
+    assert problems(spec, num_classes=5, view_size=64, with_weights=False) == []
 
 
 def test_the_specs_own_size_goes_before_the_views() -> None:

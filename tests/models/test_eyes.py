@@ -17,6 +17,7 @@ class Sight:
     mean: tuple[float, float, float] = (0.5, 0.4, 0.3)
     std: tuple[float, float, float] = (0.2, 0.3, 0.4)
     interpolation: str = "bicubic"
+    crop_pct: float | None = None
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_equal_sights_share_one_tensor_and_different_ones_do_not(image: torch.Te
     assert eyes.seen_by(Sight()) is eyes.seen_by(Sight(interpolation="bilinear"))
     assert eyes.seen_by(Sight(size=16)) is not eyes.seen_by(Sight(size=16, interpolation="bilinear"))
     assert eyes.seen_by(Sight()) is not eyes.seen_by(replace(Sight(), mean=(0.5, 0.5, 0.5)))
+
+
+def test_a_network_with_a_crop_of_its_own_is_shown_the_centre(image: torch.Tensor) -> None:
+    eyes, sight = Eyes(image, crop_pct=0.8), Sight(mean=(0, 0, 0), std=(1, 1, 1), crop_pct=0.5)
+    cut = image[..., 6:26, 6:26].float() / 255  # 5/8 of 32 px is 20
+    expected = F.interpolate(cut, size=(32, 32), mode="bicubic", antialias=True).clamp(0, 1)
+    torch.testing.assert_close(eyes.seen_by(sight), expected)
+    assert torch.equal(eyes.seen_by(replace(sight, size=20)), cut)
+
+
+def test_an_augmented_batch_is_shown_whole_as_is_one_that_shows_less(image: torch.Tensor) -> None:
+    for shown in (None, 0.5, 0.4):
+        eyes = Eyes(image, crop_pct=shown)
+        assert eyes.seen_by(Sight(crop_pct=0.5)) is eyes.seen_by(Sight())
 
 
 def test_the_batch_itself_stays_as_it_came(image: torch.Tensor) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import timm
 import torch
 
 from fgkd.models import Backbone, create_backbone
+from fgkd.models.layout import layout_of
+from fgkd.models.surgery import stage_module
 from fgkd.signals import STAGES, Needs, Signals
 from fgkd.spec import BackboneSpec
 from tests.models.families import FAMILIES, Family
@@ -20,6 +23,7 @@ class Served:
     backbone: Backbone
     image: torch.Tensor
     plain: torch.Tensor
+    passed: dict[int, torch.Tensor]
     signals: Signals
 
 
@@ -32,7 +36,39 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     image = torch.randn(2, 3, family.size, family.size)
     needs = Needs(True, True, backbone.shapes.final is not None, frozenset(backbone.shapes.stages), True)
     with torch.no_grad():
-        yield Served(family, backbone, image, backbone.net(image), backbone(image, needs))
+        plain, passed = plain_forward(backbone, image)
+        yield Served(family, backbone, image, plain, passed, backbone(image, needs))
+
+
+def plain_forward(backbone: Backbone, image: torch.Tensor) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+    """timm's own logits, and what the modules that it names as its stages gave on the way."""
+    passed: dict[int, torch.Tensor] = {}
+    keep = lambda stage: lambda module, inputs, output: passed.update({stage: output})
+    hooks = [stage_module(backbone.net, s).register_forward_hook(keep(s)) for s in backbone.shapes.stages]
+    logits = backbone.net(image)
+    for hook in hooks:
+        hook.remove()
+    return logits, passed
+
+
+def test_the_families_that_people_ask_for_are_in_the_table() -> None:
+    asked = {
+        *("resnet", "vision_transformer", "deit", "swin_transformer", "convnext", "mobilenetv3", "efficientnet"),
+        *("maxxvit", "regnet", "eva", "vision_transformer_hybrid"),
+    }
+    modules = {timm.models.model_entrypoint(family.name).__module__ for family in FAMILIES}
+    assert {f"timm.models.{name}" for name in asked} <= modules
+    names = {family.name for family in FAMILIES}
+    assert {"deit_tiny_distilled_patch16_224", "mobilenetv4_conv_small_035", "mobilenetv4_hybrid_medium"} <= names
+
+
+def test_stages_are_what_passes_there_in_timms_own_forward(served: Served) -> None:
+    if not served.family.hooked:
+        pytest.skip("its modules give something else than the map")
+    for stage, given in served.signals.stages.items():
+        layout = layout_of(served.passed[stage], served.backbone.net)
+        assert layout is not None
+        assert torch.equal(layout.fold(served.passed[stage]), given), stage
 
 
 def test_logits_are_timms_own_to_the_bit(served: Served) -> None:

@@ -46,6 +46,17 @@ def test_a_file_fills_every_tensor(folder: Path, by_path: bool) -> None:
     assert (backbone.head_is_fresh, backbone.loaded_from) == (False, "five.safetensors")
 
 
+def test_a_file_alone_is_a_spelling_of_its_network(folder: Path) -> None:
+    (name,) = (path.name for path in folder.glob("*.safetensors"))
+    copy = (folder / name).rename(folder / "test_resnet.mine.safetensors")
+    spec = BackboneSpec.model_validate(str(copy))
+    assert spec == BackboneSpec(name="test_resnet", weights=str(copy))
+    assert problems(spec, num_classes=5, view_size=64) == []
+    assert not create_backbone(spec, num_classes=5, view_size=64).head_is_fresh
+    by_name = BackboneSpec.model_validate({"backbone": copy.name, "size": 48})
+    assert problems(by_name, num_classes=5, view_size=64, weights_folder=folder) == []
+
+
 def test_another_class_count_gets_a_fresh_head_and_says_so(folder: Path) -> None:
     backbone = make("five.safetensors", 7, folder)
     saved = load_file(folder / "five.safetensors")
