@@ -103,8 +103,23 @@ def _data(commands: Any) -> None:
         actions, "show", "fgkd.cli.data:show_data", "show a data set's card: protocols, layout, how to get it"
     )
     show.add_argument("name", metavar="NAME")
+    _data_cache(actions)
     check = flags.command(actions, "check", "fgkd.cli.data:check_data", "open data sets and count their images")
     check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
     check.add_argument("--protocol", default="default")
     flags.data_root(check)
     check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def _data_cache(actions: Any) -> None:
+    text = "decode a data set's images once, for views with that shorter_side to read; or list or remove such caches"
+    command = flags.command(actions, "cache", "fgkd.cli.data_cache:cache_data", text)
+    command.add_argument("name", nargs="?", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
+    command.add_argument("--size", type=int, metavar="PX", help="shorter side: a suite's view.shorter_side")
+    command.add_argument("--protocol", default="default")
+    command.add_argument("--dry-run", action="store_true", help="tell the size; build nothing")
+    command.add_argument("--list", action="store_true", help="list the caches and stop")
+    command.add_argument("--remove", action="store_true", help="remove the data set's caches, or that of --size")
+    command.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
+    flags.data_root(command)
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")

@@ -12,6 +12,8 @@ from accelerate import Accelerator
 from rich.console import Console
 
 from fgkd.data import EvalLoader, ImageData, Split, TrainLoader, open_dataset
+from fgkd.data.decoded import Decoded
+from fgkd.data.decoded import find as find_decoded
 from fgkd.errors import UserError
 from fgkd.leaderboard import print_board, write_boards
 from fgkd.models.store import WeightStore
@@ -93,6 +95,7 @@ class _Session:
         self.engine = Engine(runs[0].feed.precision)
         self.store = WeightStore(options.cache / "weights")
         self.datasets: dict[object, ImageData] = {}
+        self.caches: dict[object, Decoded | None] = {}
         self.refused: list[str] = []
 
     def run(self) -> int:
@@ -206,6 +209,7 @@ class _Session:
             pin_memory=self.engine.device.type == "cuda",
             bank=feed.bank,
             sampler=feed.sampler,
+            decoded=self.decoded(feed),
         )
         return Loaders(train, self.eval_loader(data.holdout, feed), self.eval_loader(data.test, feed))
 
@@ -219,7 +223,17 @@ class _Session:
             rank=0 if alone else self.engine.rank,
             world=1 if alone else self.engine.world,
             pin_memory=self.engine.device.type == "cuda",
+            decoded=self.decoded(feed),
         )
+
+    def decoded(self, feed: Feed) -> Decoded | None:
+        """The cache that spares decoding the feed's images, where there is a good one; looked for and told once."""
+        key = feed.dataset, feed.view.shorter_side
+        if key not in self.caches:
+            self.caches[key], note = find_decoded(self.data(feed), feed.view, self.options.cache)
+            if self.engine.main:
+                self.console.print(note, highlight=False, markup=False, soft_wrap=True)
+        return self.caches[key]
 
     @property
     def workers(self) -> int:

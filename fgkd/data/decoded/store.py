@@ -204,9 +204,8 @@ def find(data: ImageData, view: ViewSpec, cache: Path) -> tuple[Decoded | None, 
     if data.protocol != "default":
         command += f" --protocol {data.protocol}"
     if view.shorter_side is None:
-        others = [folder.name.rpartition("-")[2] for folder, manifest in stores(cache) if _is_of(manifest, data)]
-        sides = " or ".join(sorted(others, key=int))
-        unused = f"; the decoded cache at {sides} is for views with that shorter_side" if others else ""
+        sides = " or ".join(map(str, sides_of(cache, data.revision)))
+        unused = f"; the decoded cache at {sides} px is for views with that shorter_side" if sides else ""
         return None, f"{data.name}: whole image files are decoded{unused}"
     try:
         decoded = open_decoded(data, view.shorter_side, cache)
@@ -220,8 +219,10 @@ def find(data: ImageData, view: ViewSpec, cache: Path) -> tuple[Decoded | None, 
     return decoded, f"{data.name}: pictures come from the decoded cache {decoded.folder}"
 
 
-def _is_of(manifest: Manifest | None, data: ImageData) -> bool:
-    return manifest is not None and manifest.revision == data.revision
+def sides_of(cache: Path, revision: str) -> list[int]:
+    """The sides at which a revision has a folder of pictures, finished or not."""
+    found = {path.name.strip(".").removesuffix(".part") for path in (cache / "decoded").glob(f"*{revision}-*")}
+    return sorted({int(name.rpartition("-")[2]) for name in found if name.rpartition("-")[2].isdecimal()})
 
 
 def stores(cache: Path) -> list[tuple[Path, Manifest | None]]:
