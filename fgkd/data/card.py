@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fgkd.errors import UserError, unknown_name
 
@@ -27,7 +27,7 @@ class ProtocolCard(_Part):
 
     Attributes:
         description: what is trained on, what is reported.
-        task: only ``classification`` can be opened.
+        task: ``retrieval`` trains on the first half of the classes, of all official splits, and tests on the others.
         counts: images per official split, before a hold-out is carved; empty where no source states them.
         exact: whether other counts on disk mean that the copy is damaged.
         options: handed to the source, over the card's own.
@@ -52,9 +52,16 @@ class Checksum(_Part):
     """Of an archive that others have published."""
 
     file: str
-    md5: str = Field(pattern="^[0-9a-f]{32}$")
+    md5: str | None = Field(None, pattern="^[0-9a-f]{32}$")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     size: int | None = None  # bytes
     note: str = ""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Checksum:
+        if self.md5 is None and self.sha256 is None:
+            raise ValueError("expected md5 or sha256")
+        return self
 
 
 class Reading(_Part):
@@ -65,6 +72,7 @@ class Reading(_Part):
         folder: below the data root.
         num_classes: K.
         protocols: by name; the first is the default.
+        class_names: where they come from and what they look like, for people.
         layout: the files expected in the folder, for people.
         origin: where the set was published.
         download: how to get it.
@@ -75,6 +83,7 @@ class Reading(_Part):
     folder: str = ""
     num_classes: int = Field(ge=2)
     protocols: dict[str, ProtocolCard] = Field(min_length=1)
+    class_names: str = ""
     layout: str
     origin: str
     download: str
@@ -117,6 +126,11 @@ class Card(BaseModel):
         if name not in protocols:
             raise unknown_name(f"protocol of {self.name}", name, ["default", *protocols])
         return name, protocols[name]
+
+    def num_classes(self, protocol: str) -> int:
+        """How many classes are trained on under a protocol."""
+        whole = self.fgkd.num_classes
+        return whole // 2 if self.protocol(protocol)[1].task == "retrieval" else whole
 
 
 def card_folder() -> Path:
