@@ -2,8 +2,10 @@
 
 `leaderboard` has one row per run, `summary` one per configuration. Units of both, and of the CSV files:
 
-* accuracies, errors, `ece`, `agreement`, `recall_at_1`, `map_at_r`, `tar_at_far_1e-3` differences: percent (points);
+* accuracies, errors, `ece`, `agreement`, `recall_at_1`, `map_at_r`, `tar_at_far_1e-3`, differences: percent (points);
 * `param_count` and `macs`: millions, at the `img_size` of the row; `nll`: nats;
+* `recall_at_*`, `r_precision`, `map_at_r`: of pooled embeddings; retrieval protocols are ranked by `recall_at_1`, and
+  their `top1` cells are blank; further columns of theirs stand at the end where there are such rows;
 * seconds: what the run costs alone; `shared_seconds` is loading and teacher, which the runs of a cohort pay once.
 
 A missing cell is blank, never 0. No torch here.
@@ -21,16 +23,19 @@ import pandas as pd
 from rich.console import Console
 
 from fgkd.files import write_text
-from fgkd.record import RunRecord, read_records
+from fgkd.record import RETRIEVAL, RunRecord, read_records
 from fgkd.report.comparison import Cell, Standing, cells_of, groups_of, standings, tables_of
-from fgkd.report.console import LEGEND, WIDEST, group_table
+from fgkd.report.console import WIDEST, group_table, legend
+from fgkd.report.evidence import Interval
 from fgkd.report.markdown import board_markdown
 from fgkd.report.sheet import to_csv
+from fgkd.report.tasks import any_retrieval
 
 _PERCENT = ("top1", "top1_err", "top5", "top5_err", "teacher_top1", "best_top1", "ece", "agreement")
 _RETRIEVAL = ("recall_at_1", "map_at_r", "tar_at_far_1e-3")
+RETRIEVAL_COLUMNS = ("recall_at_2", "recall_at_4", "recall_at_8", "r_precision", "best_recall_at_1")
 DECIMALS = {
-    **dict.fromkeys((*_PERCENT, *_RETRIEVAL, "param_count", "macs", "crop_pct"), 3),
+    **dict.fromkeys((*_PERCENT, *_RETRIEVAL, *RETRIEVAL_COLUMNS, "param_count", "macs", "crop_pct"), 3),
     "nll": 4,
     **dict.fromkeys(("train_seconds", "shared_seconds", "images_per_second"), 1),
 }
@@ -41,7 +46,12 @@ COLUMNS = (
     *("train_seconds", "shared_seconds", "cohort_size", "images_per_second", "device"),
     *("suite", "suite_version", "run_id", "code_commit"),
 )
+SUMMARY_RETRIEVAL_COLUMNS = (
+    *("recall_at_1_mean", "recall_at_1_sd", "recall_at_1_ci_low", "recall_at_1_ci_high"),
+    *("r_precision_mean", "map_at_r_mean"),
+)
 SUMMARY_DECIMALS = {
+    **dict.fromkeys(SUMMARY_RETRIEVAL_COLUMNS, 3),
     **dict.fromkeys(("top1_mean", "top1_sd", "top1_ci_low", "top1_ci_high", "delta_scratch", "delta_kd"), 3),
     **dict.fromkeys(("delta_scratch_p", "delta_kd_p"), 5),
     **{name: DECIMALS[name] for name in ("train_seconds", "shared_seconds", "param_count", "macs")},
@@ -68,13 +78,19 @@ _WHOLE = (
 
 def leaderboard(records: Sequence[RunRecord]) -> pd.DataFrame:
     """One row per run, teachers and failures too, with `COLUMNS`; best first within a data set and protocol."""
-    frame = _frame([_run_row(record) for record in records], COLUMNS, DECIMALS)
-    return frame.sort_values(
-        ["dataset", "protocol", "top1", "top5", "model", "method", "seed", "data_seed", "run_id"],
-        ascending=[True, True, False, False, True, True, True, True, True],
-        na_position="last",
-        ignore_index=True,
+    rows = [_run_row(record) for record in records]
+    frame = _frame(rows, (*COLUMNS, *(RETRIEVAL_COLUMNS if any_retrieval(records) else ())), DECIMALS)
+    return _sorted(
+        frame.assign(score=frame["top1"].fillna(frame["recall_at_1"])),
+        ["dataset", "protocol", "score", "top5", "model", "method", "seed", "data_seed", "run_id"],
     )
+
+
+def _sorted(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Rows by `keys`, rising, but `score` and `top5` falling and blanks last; `score` has served then."""
+    rising = [key not in ("score", "top5") for key in keys]
+    ordered = frame.sort_values(list(keys), ascending=rising, na_position="last", ignore_index=True)
+    return ordered.drop(columns="score")
 
 
 def _run_row(record: RunRecord) -> dict[str, Any]:
@@ -103,7 +119,8 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "best_top1": _percent(record.metric("top1", "test_best")),
         "macs": _millions(student.macs) if student else None,
         "nll": record.metric("nll"),
-        **{name: _percent(record.metric(name)) for name in ("ece", "agreement", *_RETRIEVAL)},
+        **{name: _percent(record.metric(name)) for name in ("ece", "agreement", *RETRIEVAL)},
+        "best_recall_at_1": _percent(record.metric("recall_at_1", "test_best")),
         "train_seconds": costs.train_seconds,
         "shared_seconds": costs.shared_seconds,
         "cohort_size": record.cohort.size,
@@ -147,13 +164,11 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
     """
     cells = cells_of(records)
     found = {id(s.cell): s for group in groups_of(cells) for s in standings(group)[: len(group.taught)]}
-    frame = _frame([_cell_row(cell, found.get(id(cell))) for cell in cells], SUMMARY_COLUMNS, SUMMARY_DECIMALS)
-    return frame.sort_values(
-        ["dataset", "protocol", "teacher", "student", "top1_mean", "method", "config"],
-        ascending=[True, True, True, True, False, True, True],
-        na_position="last",
-        ignore_index=True,
-    )
+    rows = [_cell_row(cell, found.get(id(cell))) for cell in cells]
+    frame = _frame(rows, (*SUMMARY_COLUMNS, *SUMMARY_RETRIEVAL_COLUMNS), SUMMARY_DECIMALS)
+    frame["score"] = frame["top1_mean"].fillna(frame["recall_at_1_mean"])
+    ordered = _sorted(frame, ["dataset", "protocol", "teacher", "student", "score", "method", "config"])
+    return ordered if any_retrieval(records) else ordered.drop(columns=list(SUMMARY_RETRIEVAL_COLUMNS))
 
 
 def _cell_row(cell: Cell, standing: Standing | None) -> dict[str, Any]:
@@ -165,11 +180,8 @@ def _cell_row(cell: Cell, standing: Standing | None) -> dict[str, Any]:
         "teacher": cell.teacher,
         "student": cell.student,
         "method": cell.method,
-        "n": cell.top1.n,
-        "top1_mean": cell.top1.mean,
-        "top1_sd": cell.top1.sd,
-        "top1_ci_low": cell.top1.low,
-        "top1_ci_high": cell.top1.high,
+        "n": cell.score.n,
+        **_score_columns(cell, "top1"),
         "delta_scratch": standing.scratch.mean,
         "delta_scratch_p": standing.scratch.p,
         "delta_kd": standing.kd.mean,
@@ -182,6 +194,19 @@ def _cell_row(cell: Cell, standing: Standing | None) -> dict[str, Any]:
         "n_seeds": len({seed for seed, _ in cell.scores}),
         "n_data_seeds": len({data_seed for _, data_seed in cell.scores}),
         "config": cell.identity.config,
+        **_score_columns(cell, "recall_at_1"),
+        **{f"{name}_mean": cell.mean_metric(name) for name in ("r_precision", "map_at_r")},
+    }
+
+
+def _score_columns(cell: Cell, metric: str) -> dict[str, float | None]:
+    """The columns of a metric, blank unless the cell is ranked by it."""
+    score = cell.score if cell.ranking.metric == metric else Interval()
+    return {
+        f"{metric}_mean": score.mean,
+        f"{metric}_sd": score.sd,
+        f"{metric}_ci_low": score.low,
+        f"{metric}_ci_high": score.high,
     }
 
 
@@ -242,4 +267,4 @@ def print_board(records: Sequence[RunRecord], console: Console | None = None) ->
     failures = sum(record.status != "ok" for record in records)
     if failures:
         console.print(f"{failures} of {len(records)} runs have no result; their records say why.", width=width)
-    console.print(LEGEND if records else "No records yet.", width=width, highlight=False)
+    console.print(legend(records) if records else "No records yet.", width=width, highlight=False)

@@ -31,9 +31,11 @@ from fgkd.spec import RunSpec
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "diverged", "failed", "oom"]
+Task = Literal["classification", "retrieval"]
 MetricSet = Literal["test_last", "test_best", "holdout_last", "holdout_best"]
 
-FRACTIONS = ("top1", "top5", "ece", "agreement", "recall_at_1", "map_at_r", "tar_at_far_1e-3")
+RETRIEVAL = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "r_precision", "map_at_r", "tar_at_far_1e-3")
+FRACTIONS = ("top1", "top5", "ece", "agreement", *RETRIEVAL)
 _RECORD_NAME = re.compile(r"[A-Za-z0-9_-]+-[0-9a-f]{12}\.json")
 
 
@@ -49,13 +51,21 @@ class _Part(BaseModel):
 
 
 class DataFacts(_Part):
-    """The data that was read: `counts` maps a split's name to its number of images."""
+    """The data that was read.
+
+    Attributes:
+        classes: how many are trained on.
+        counts: images by split.
+        task: what the test split is for; under ``retrieval`` its classes are not those of training, so that it has no
+            metrics of classification.
+    """
 
     name: str
     protocol: str
     revision: str | None = None
     classes: int = Field(ge=1)
     counts: dict[str, int] = {}
+    task: Task = "classification"
 
 
 class TeacherFacts(_Part):
@@ -134,7 +144,8 @@ class RunRecord(_Part):
 
     Attributes:
         metrics: which set -> name -> value; names are ``top1``, ``top5``, ``nll``, ``ece``, ``agreement``,
-            ``recall_at_1``, ``map_at_r``, ``tar_at_far_1e-3`` and readouts such as ``top1/teacher_head``.
+            ``recall_at_1``, ``map_at_r``, ``tar_at_far_1e-3`` and readouts such as ``top1/teacher_head``. Where the
+            task is retrieval, test has those of embeddings only.
         best_epoch: the epoch of the highest hold-out top-1, whose weights `*_best` speak of.
         curve: one flat mapping per epoch: epoch, lr, train terms by name, hold-out metrics.
         predictions: the last weights' classes on the test split, in its order; see `pack_predictions`.

@@ -41,10 +41,15 @@ class ProtocolCard(_Part):
 
 
 class HubCopy(_Part):
-    """A copy on the Hugging Face hub; without a pinned revision it cannot be opened by name."""
+    """A copy on the Hugging Face hub; without a pinned revision it cannot be opened by name.
+
+    Attributes:
+        options: handed to the source `hub`, such as `label_column`.
+    """
 
     id: str
     revision: str | None = Field(None, pattern="^[0-9a-f]{40}$")
+    options: dict[str, str] = {}
     note: str = ""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
+from fgkd.data.disjoint import class_disjoint
 from fgkd.data.sources import SOURCES, Listing, Request, Source
 from fgkd.data.sources.address import parse_address
 from fgkd.data.split import ImageData, Split, carve, content_hash
@@ -15,6 +16,7 @@ from fgkd.errors import UserError, near_names
 from fgkd.spec import DatasetSpec
 
 PREFIXES = {"folder": "imagefolder", "table": "table", "hub": "hub"}
+OWN_PROTOCOLS = ("default", "retrieval")  # of data without a card
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class _Place:
     @property
     def where(self) -> Path:
         return self.request.folder
+
+    @property
+    def task(self) -> str:
+        return self.protocol if self.rules is None else self.rules.task
 
 
 def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
@@ -57,7 +63,9 @@ def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
         holdout = holdout.take(range(len(holdout)), "holdout")
     splits = (train, holdout, listing.test)
     counts = {split.name: len(split) for split in splits}
-    return ImageData(spec.name, place.protocol, listing.class_names, *splits, revision, counts)
+    return ImageData(
+        spec.name, place.protocol, listing.class_names, *splits, revision, counts, unseen=listing.unseen
+    )
 
 
 def problems(spec: DatasetSpec, root: Path) -> list[str]:
@@ -88,6 +96,8 @@ def _read(place: _Place) -> Listing:
             raise
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"{place.where}: its files do not fit together ({what}); unpack them again") from error
+    if place.task == "retrieval":
+        listing = class_disjoint(listing, place.where)
     _check(listing, place)
     return listing
 
@@ -98,12 +108,6 @@ def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:
         return _own(spec, prefix, rest, root, cache)
     card = read_card(spec.name)
     name, rules = card.protocol(spec.protocol)
-    if rules.task != "classification":
-        usable = ", ".join(n for n, r in card.fgkd.protocols.items() if r.task == "classification")
-        raise UserError(
-            f"protocol {name!r} of {card.name} is for {rules.task}: its test classes are unknown to the classifier "
-            f"that is trained here; use {usable}"
-        )
     options = {**card.fgkd.options, **rules.options}
     pinned = [f"{copy.id}@{copy.revision}" for copy in card.fgkd.hub if copy.revision]
     request = Request(root / card.fgkd.folder, cache, options, next(iter(pinned), ""))
@@ -114,12 +118,13 @@ def _own(spec: DatasetSpec, prefix: str, rest: str, root: Path, cache: Path) -> 
     if prefix not in PREFIXES:
         near = near_names(prefix, PREFIXES) or list(PREFIXES)
         raise UserError(f"data set {spec.name!r}: expected {' or '.join(f'{p}:...' for p in near)}, or a card's name")
-    if spec.protocol != "default":
-        raise UserError(f"data set {spec.name!r}: has no card, so its only protocol is default, not {spec.protocol!r}")
+    if spec.protocol not in OWN_PROTOCOLS:
+        known = " and ".join(OWN_PROTOCOLS)
+        raise UserError(f"data set {spec.name!r}: has no card, so its protocols are {known}, not {spec.protocol!r}")
     source = SOURCES.get(PREFIXES[prefix])
     where, options = parse_address(rest, root, source.options)
     request = Request(root / Path(where).expanduser(), cache, options, where)
-    return _Place(source, request, "default")
+    return _Place(source, request, spec.protocol)
 
 
 def _absent(place: _Place) -> str:
@@ -141,23 +146,28 @@ def _absent(place: _Place) -> str:
 
 def _check(listing: Listing, place: _Place) -> None:
     num_classes = len(listing.class_names)
+    seen, unseen = range(num_classes), range(num_classes, num_classes + len(listing.unseen))
     parts = {"train": listing.train, "val": listing.val, "test": listing.test}
     found = {name: split for name, split in parts.items() if split is not None}
     for name, split in found.items():
-        _check_labels(split, name, num_classes, place.where)
+        _check_labels(split, name, unseen if name == "test" and unseen else seen, place.where)
     if absent := sorted(set(range(num_classes)) - set(np.unique(listing.train.targets).tolist())):
         names = ", ".join(listing.class_names[label] for label in absent[:3])
         raise UserError(f"{place.where}: {len(absent)} classes have no training image, the first are {names}")
+    if listing.val is None and np.bincount(listing.train.targets).max() == 1:
+        raise UserError(f"{place.where}: every class has a single training image, which leaves none to select by")
     if place.card is not None and place.rules is not None:
-        _check_counts({name: len(split) for name, split in found.items()}, num_classes, place.card, place)
+        counts = {name: len(split) for name, split in found.items()}
+        _check_counts(counts, num_classes + len(unseen), place.card, place)
 
 
-def _check_labels(split: Split, name: str, num_classes: int, where: Path) -> None:
+def _check_labels(split: Split, name: str, allowed: range, where: Path) -> None:
     if not len(split):
         raise UserError(f"{where}: the {name} split is empty")
     low, high = int(split.targets.min()), int(split.targets.max())
-    if low < 0 or high >= num_classes:
-        raise UserError(f"{where}: {name} labels run from {low} to {high}, expected 0 to {num_classes - 1}")
+    if low not in allowed or high not in allowed:
+        found = f"{name} labels run from {low} to {high}"
+        raise UserError(f"{where}: {found}, expected {allowed.start} to {allowed.stop - 1}")
 
 
 def _check_counts(found: dict[str, int], num_classes: int, card: Card, place: _Place) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -60,6 +61,8 @@ class ImageData:
         test: read once, at the end.
         revision: 12 hex digits naming the content: relative paths, labels, file sizes and the official split.
         counts: images per split.
+        unseen: names of the test split's classes where training has none of them; their labels are K and above. Then
+            test is for retrieval: a classifier has nothing to say about it.
     """
 
     name: str
@@ -70,11 +73,17 @@ class ImageData:
     test: Split
     revision: str
     counts: Mapping[str, int]
+    unseen: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
         """K."""
         return len(self.class_names)
+
+    @property
+    def task(self) -> Literal["classification", "retrieval"]:
+        """What the test split is for."""
+        return "retrieval" if self.unseen else "classification"
 
 
 def carve(split: Split, share: float, seed: int, names: tuple[str, str]) -> tuple[Split, Split]:

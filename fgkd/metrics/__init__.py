@@ -4,6 +4,6 @@ N samples, K classes, D width of an embedding. Shares are in [0, 1].
 """
 
 from fgkd.metrics.accuracy import TopK
-from fgkd.metrics.summarise import summarise
+from fgkd.metrics.summarise import summarise, summarise_embeddings
 
-__all__ = ["TopK", "summarise"]
+__all__ = ["TopK", "summarise", "summarise_embeddings"]

@@ -11,6 +11,8 @@ from fgkd.metrics.fidelity import agreement, kl_to_teacher
 from fgkd.metrics.retrieval import retrieval
 from fgkd.metrics.verification import equal_error_rate, pair_scores, pairs, tar_at_far
 
+RECALLS = (1, 2, 4, 8)  # where embeddings are all that is judged
+
 
 def summarise(
     logits: Tensor,
@@ -45,14 +47,40 @@ def summarise(
         found["kl_to_teacher"] = kl_to_teacher(logits, teacher_logits)
     if pooled is not None and len(targets) > 1:
         found |= _of_embeddings(pooled, targets, seed)
+    return meter.compute() | _finite(found)
+
+
+def _finite(found: dict[str, Tensor]) -> dict[str, float]:
     values = torch.stack(list(found.values())).cpu()
-    return meter.compute() | {k: float(v) for k, v in zip(found, values, strict=True) if v.isfinite()}
+    return {name: float(value) for name, value in zip(found, values, strict=True) if value.isfinite()}
 
 
-def _of_embeddings(pooled: Tensor, targets: Tensor, seed: int) -> dict[str, Tensor]:
+def summarise_embeddings(pooled: Tensor, targets: Tensor, *, seed: int = 0) -> dict[str, float]:
+    """Every metric of embeddings alone, for classes that the classifier does not know.
+
+    Args:
+        pooled: (N, D), N >= 2.
+        targets: (N,) int64, >= 0.
+        seed: of the pairs of verification.
+
+    Returns:
+        ``recall_at_1``, ``_2``, ``_4``, ``_8``, ``r_precision``, ``map_at_r``, ``tar_at_far_1e-3``, ``eer``, in [0, 1].
+        What cannot be told from so few samples is left out.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    if pooled.ndim != 2 or targets.ndim != 1 or len(pooled) != len(targets) or len(targets) < 2:
+        raise ValueError(
+            f"pooled, targets: expected (N, D), (N,) with N >= 2, got {(*pooled.shape,)}, {(*targets.shape,)}"
+        )
+    return _finite(_of_embeddings(pooled, targets, seed, RECALLS))
+
+
+def _of_embeddings(pooled: Tensor, targets: Tensor, seed: int, ks: tuple[int, ...] = (1,)) -> dict[str, Tensor]:
     genuine, impostor = (pair_scores(pooled, indices) for indices in pairs(targets, seed=seed))
     return {
-        **retrieval(pooled, targets),
+        **retrieval(pooled, targets, ks=ks),
         "tar_at_far_1e-3": tar_at_far(genuine, impostor),
         "eer": equal_error_rate(genuine, impostor),
     }

@@ -17,11 +17,10 @@ from typing import Any
 
 from fgkd.record import RunRecord
 from fgkd.report.evidence import Difference, Interval, holm, interval, paired_difference
+from fgkd.report.fields import spelt_out
+from fgkd.report.tasks import RANKINGS, Ranking, task_of
 
 Seeds = tuple[int, int]  # (seed, data_seed)
-# Fields of a spec's parts that are younger than the first committed boards, whose digests must not move.
-LATER = {("feed", "sampler"): "shuffle", ("view", "shorter_side"): None}
-_TOLD = object()  # equal to no value
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Identity:
 
 def identify(record: RunRecord) -> Identity:
     """The place of one run among all."""
-    spec = _without_later(record.spec.model_dump(mode="json"))
+    spec = spelt_out(record.spec)
     feed = _without_seeds(spec)["feed"]
     config = hashlib.sha256(_text(spec).encode()).hexdigest()[:8]
     teacher, bank = feed.pop("teacher"), feed.pop("bank")
@@ -52,15 +51,6 @@ def _without_seeds(spec: dict[str, Any]) -> dict[str, Any]:
     if (teacher := spec["feed"]["teacher"]) and teacher["head_from"]:
         _without_seeds(teacher["head_from"])
     return spec
-
-
-def _without_later(values: dict[str, Any]) -> dict[str, Any]:
-    """Drop fields of `LATER` that are at their default, at any depth."""
-    for part, fields in values.items():
-        if isinstance(fields, dict):
-            kept = {name: value for name, value in fields.items() if LATER.get((part, name), _TOLD) != value}
-            values[part] = _without_later(kept)
-    return values
 
 
 def _text(value: Any) -> str:
@@ -94,19 +84,29 @@ class Cell:
         """The teacher's name, "" where nobody teaches."""
         return self.first.spec.feed.teacher.name if self.first.spec.feed.teacher else ""
 
+    @property
+    def ranking(self) -> Ranking:
+        """What it is ranked by."""
+        return RANKINGS[task_of(self.records)]
+
     @cached_property
     def scores(self) -> dict[Seeds, float]:
-        """Test top-1 in percent of the runs that ended well; runs that share both seeds are averaged."""
+        """The ranking's test metric in percent of the runs that ended well; runs that share both seeds are averaged."""
         by_seeds = defaultdict(list)
         for record in self.records:
-            if record.status == "ok" and (top1 := record.metric("top1")) is not None:
-                by_seeds[seeds_of(record)].append(100 * top1)
+            if record.status == "ok" and (score := record.metric(self.ranking.metric)) is not None:
+                by_seeds[seeds_of(record)].append(100 * score)
         return {seeds: sum(values) / len(values) for seeds, values in by_seeds.items()}
 
     @cached_property
-    def top1(self) -> Interval:
-        """Mean test top-1 in percent and its interval."""
+    def score(self) -> Interval:
+        """Mean of `scores` and its interval."""
         return interval(list(self.scores.values()))
+
+    def mean_metric(self, name: str) -> float | None:
+        """Mean of another test metric, in percent, over the runs that ended well; None where none has it."""
+        values = [value for r in self.records if r.status == "ok" and (value := r.metric(name)) is not None]
+        return 100 * sum(values) / len(values) if values else None
 
     def mean(self, part: str, name: str) -> float | None:
         """Mean of a cost or a student fact over the runs that ended well; None where none has it."""
@@ -219,5 +219,5 @@ def _with_holm(family: list[Standing]) -> list[Standing]:
 def _ranks(cells: Sequence[Cell]) -> dict[int, int]:
     """Rank by mean score of the cells that have every seed of the table; equal means share the better rank."""
     wanted = {seeds_of(record) for cell in cells for record in cell.records}
-    means = {id(cell): cell.top1.mean for cell in cells if cell.top1.mean is not None and wanted == set(cell.scores)}
+    means = {id(cell): cell.score.mean for cell in cells if cell.score.mean is not None and wanted == set(cell.scores)}
     return {key: 1 + sum(other > mean for other in means.values()) for key, mean in means.items()}

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from fgkd.record import RunRecord
 from fgkd.report.comparison import Group
-from fgkd.report.lines import Line, heading, lines_of
+from fgkd.report.lines import Line, heading, lead_cell, lines_of
 from fgkd.report.sheet import one_line
+from fgkd.report.tasks import any_retrieval
 
 WIDEST = 100
-LEGEND = (
+_LEGEND = (
     "top-1 %: mean +- half of the 95 % interval; bold: best; ~: interval overlaps the best's; "
     "*: Holm-corrected p < 0.05; seconds: what a run costs alone, own + shared (loading and teacher)"
 )
-_NARROW = ("method", "top-1 %", "vs scratch", "vs kd", "seconds")
+_NARROW = ("method", "score", "vs scratch", "vs kd", "seconds")
 _WIDE = (*_NARROW, "params M", "runs")
+
+
+def legend(records: Sequence[RunRecord]) -> str:
+    """What the numbers mean."""
+    return _LEGEND.replace("top-1 %", "top-1 %, recall@1 %") if any_retrieval(records) else _LEGEND
 
 
 def group_table(group: Group, width: int = WIDEST) -> Table:
@@ -25,7 +34,8 @@ def group_table(group: Group, width: int = WIDEST) -> Table:
     table = Table(title=Text(one_line(heading(group)), style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
     for name in names:
         number = name != "method"
-        table.add_column(name, justify="right" if number else "left", no_wrap=number, overflow="fold")
+        title = lead_cell(group).ranking.title if name == "score" else name
+        table.add_column(title, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for line in lines_of(group):
         cells = _cells(line)
         table.add_row(*(Text(cells[name]) for name in names), style="bold" if line.best else None)
@@ -35,7 +45,7 @@ def group_table(group: Group, width: int = WIDEST) -> Table:
 def _cells(line: Line) -> dict[str, str]:
     return {
         "method": one_line(line.method),
-        "top-1 %": line.top1 + (" ~" if line.tied else "  "),
+        "score": line.score + (" ~" if line.tied else "  "),
         "vs scratch": line.scratch,
         "vs kd": line.kd,
         "seconds": line.own_seconds + (f" + {line.shared_seconds}" if line.shared_seconds else ""),

@@ -28,7 +28,7 @@ class Line:
 
     rank: str
     method: str
-    top1: str
+    score: str
     scratch: str
     kd: str
     params: str
@@ -43,9 +43,9 @@ class Line:
 def lines_of(group: Group) -> list[Line]:
     """The table's lines, best mean first, those without a result last."""
     found = standings(group)
-    leader = next((s.cell.top1 for s in found if s.rank == 1), Interval())
+    leader = next((s.cell.score for s in found if s.rank == 1), Interval())
     names = Counter(cell.method for cell in group.cells)
-    ordered = sorted(found, key=lambda s: (-_or_below(s.cell.top1.mean), s.cell.method, s.cell.identity.config))
+    ordered = sorted(found, key=lambda s: (-_or_below(s.cell.score.mean), s.cell.method, s.cell.identity.config))
     return [_line(standing, leader, names[standing.cell.method] > 1) for standing in ordered]
 
 
@@ -61,7 +61,7 @@ def _line(standing: Standing, leader: Interval, ambiguous: bool) -> Line:
     return Line(
         rank="" if standing.rank is None else str(standing.rank),
         method=f"{cell.method} ({cell.identity.config})" if ambiguous else cell.method,
-        top1=_score(cell.top1),
+        score=_score(cell.score),
         scratch=_delta(standing.scratch),
         kd=_delta(standing.kd),
         params=params,
@@ -70,13 +70,13 @@ def _line(standing: Standing, leader: Interval, ambiguous: bool) -> Line:
         shared_seconds=number(cell.mean("costs", "shared_seconds"), 0),
         runs=f"{sum(r.status == 'ok' for r in cell.records)}/{len(cell.records)}",
         best=best,
-        tied=not best and cell.top1.overlaps(leader),
+        tied=not best and cell.score.overlaps(leader),
     )
 
 
-def _score(top1: Interval) -> str:
-    half = f" +- {top1.half:.2f}" if top1.half is not None else ""
-    return number(top1.mean, 2) + half
+def _score(score: Interval) -> str:
+    half = f" +- {score.half:.2f}" if score.half is not None else ""
+    return number(score.mean, 2) + half
 
 
 def _delta(difference: Difference) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Cell, Group, cells_of, tables_of
-from fgkd.report.lines import Line, conditions, failure_line, heading, lines_of, teacher_lines
+from fgkd.report.lines import Line, conditions, failure_line, heading, lead_cell, lines_of, teacher_lines
 from fgkd.report.sheet import markdown_text, number
+from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
 
 _LEGEND = """\
 How to read the tables. *top-1*: percent of the test split, weights of the last epoch, mean +- half of the 95 %
@@ -16,7 +17,12 @@ Holm-corrected p below 0.05. **Bold**: best mean among methods with every seed; 
 *own s*, *shared s*: seconds that a run costs alone, its own and those for loading and the teacher.
 *runs*: ended well / recorded. A blank was not measured. Every number is in `leaderboard.csv` and `summary.csv`.
 """
-_COLUMNS = ("rank", "method", "top-1 %", "vs scratch", "vs kd", "params M", "MACs M", "own s", "shared s", "runs")
+_RETRIEVAL_LEGEND = """\
+Retrieval protocols are ranked and compared by *recall@1*: the percentage of test images whose nearest other one, by the
+cosine of pooled embeddings, is of their class. No class of the test split was trained on, so classification is not
+tested; hold-out top-1 is of the classes of training, and selects.
+"""
+_COLUMNS = ("rank", "method", "score", "vs scratch", "vs kd", "params M", "MACs M", "own s", "shared s", "runs")
 
 
 def board_markdown(records: Sequence[RunRecord], problems: Sequence[str], *, title: str) -> str:
@@ -47,7 +53,8 @@ def _head(records: Sequence[RunRecord], title: str) -> str:
         "",
         f"{len(records)} runs, {sum(record.status == 'ok' for record in records)} of them ended well.{_code(records)}",
     ]
-    return "\n".join(lines) + "\n" + (f"\n{_LEGEND}" if records else "")
+    legends = [*([_LEGEND] if records else []), *([_RETRIEVAL_LEGEND] if any_retrieval(records) else [])]
+    return "\n".join(lines) + "\n" + "".join(f"\n{legend}" for legend in legends)
 
 
 def _code(records: Sequence[RunRecord]) -> str:
@@ -59,28 +66,31 @@ def _group_section(group: Group) -> str:
     lines = [f"## {markdown_text(heading(group))}", "", f"{markdown_text(conditions(group))}.", ""]
     if teachers := teacher_lines(group):
         lines += [*(f"- {markdown_text(line)}" for line in teachers), ""]
-    return "\n".join(lines) + "\n" + _table(_COLUMNS, [_cells(line) for line in lines_of(group)], text_columns={1})
+    names = [lead_cell(group).ranking.title if name == "score" else name for name in _COLUMNS]
+    return "\n".join(lines) + "\n" + _table(names, [_cells(line) for line in lines_of(group)], text_columns={1})
 
 
 def _cells(line: Line) -> list[str]:
     mark = " ~" if line.tied else ""
     numbers = [line.scratch, line.kd, line.params, line.macs, line.own_seconds, line.shared_seconds, line.runs]
-    cells = [line.rank, markdown_text(line.method), line.top1 + mark, *numbers]
+    cells = [line.rank, markdown_text(line.method), line.score + mark, *numbers]
     cells = [cell.replace("*", "\\*") if i != 1 else cell for i, cell in enumerate(cells)]
     return [f"**{cell}**" if line.best and cell else cell for cell in cells]
 
 
 def _teachers_section(cells: Sequence[Cell]) -> str:
-    if not cells:
-        return ""
-    rows = [_teacher_row(record) for cell in cells for record in cell.records]
-    names = ("dataset", "teacher", "test top-1 %", "hold-out top-1 %", "params M", "epochs", "own s", "run")
-    return "## Teachers trained in this suite\n\n" + _table(names, rows, text_columns={0, 1, 7})
+    tables = []
+    for ranking in RANKINGS.values():
+        rows = [_teacher_row(r, ranking) for cell in cells if cell.ranking == ranking for r in cell.records]
+        score = f"test {ranking.title}"
+        names = ("dataset", "teacher", score, "hold-out top-1 %", "params M", "epochs", "own s", "run")
+        tables += [_table(names, rows, text_columns={0, 1, 7})] if rows else []
+    return "## Teachers trained in this suite\n\n" + "\n".join(tables) if tables else ""
 
 
-def _teacher_row(record: RunRecord) -> list[str]:
+def _teacher_row(record: RunRecord, ranking: Ranking) -> list[str]:
     feed = record.spec.feed
-    test, held_out = record.metric("top1"), record.metric("top1", "holdout_last")
+    test, held_out = record.metric(ranking.metric), record.metric("top1", "holdout_last")
     return [
         markdown_text(feed.dataset.name),
         markdown_text(record.spec.student.name),

@@ -82,9 +82,7 @@ def make_record(
         suite_version=suite.version,
         status=learner.status,
         reason=learner.reason or None,
-        data=DataFacts(
-            name=data.name, protocol=data.protocol, revision=data.revision, classes=data.num_classes, counts=data.counts
-        ),
+        data=_data_facts(data),
         teacher=None if teacher is None else _teacher_facts(teacher, notes),
         student=_student_facts(learner),
         metrics=result.metrics if done else {},
@@ -96,6 +94,17 @@ def make_record(
         environment=environment(cohort.engine, started),
         diagnostics=dict(learner.objective.diagnostics(head_of(learner.evaluated))) if done else {},
         predictions=None if result.predictions is None else pack_predictions(result.predictions.numpy()),
+    )
+
+
+def _data_facts(data: ImageData) -> DataFacts:
+    return DataFacts(
+        name=data.name,
+        protocol=data.protocol,
+        revision=data.revision,
+        classes=data.num_classes,
+        counts=dict(data.counts),
+        task=data.task,
     )
 
 

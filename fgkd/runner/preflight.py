@@ -84,7 +84,7 @@ def sizes(spec: DatasetSpec, options: Options) -> tuple[int, int]:
         kept = counts["train"] if "val" in counts else round(counts["train"] * (1 - spec.holdout))
     except (UserError, KeyError):
         raise UserErrors(found) from None
-    return card.fgkd.num_classes, kept
+    return card.num_classes(spec.protocol), kept
 
 
 def _networks(runs: Iterable[RunSpec], classes: dict[DatasetSpec, int]) -> Iterable[tuple[BackboneSpec, int, int]]:

@@ -211,7 +211,8 @@ class _Session:
             sampler=feed.sampler,
             decoded=self.decoded(feed),
         )
-        return Loaders(train, self.eval_loader(data.holdout, feed), self.eval_loader(data.test, feed))
+        held_out, test = self.eval_loader(data.holdout, feed), self.eval_loader(data.test, feed)
+        return Loaders(train, held_out, test, unseen=data.task == "retrieval")
 
     def eval_loader(self, split: Split, feed: Feed, *, alone: bool = False) -> EvalLoader:
         """A split in order; shared out over the processes unless each has to see all of it."""

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fgkd.metrics import summarise
+from fgkd.metrics import summarise, summarise_embeddings
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Lesson, Progress, Signals
 from fgkd.spec import Feed
@@ -45,13 +45,14 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Loaders:
-    """The three ways into a data set."""
+    """The three ways into a data set; where test's classes are `unseen` in training, it judges embeddings alone."""
 
     train: Lessons
     holdout: Iterable[Batch]
     test: Iterable[Batch]
 
 
+    unseen: bool = False
 @dataclass
 class Result:
     """What a cohort found out about one of its learners.
@@ -210,7 +211,8 @@ class Cohort:
         if not learners:
             return
         for split, batches in (("holdout", self.loaders.holdout), ("test", self.loaders.test)):
-            asked = [] if self.teacher is None or split in self._references else [self.teacher]
+            unseen = split == "test" and self.loaders.unseen
+            asked = [] if self.teacher is None or unseen or split in self._references else [self.teacher]
             everyone = [*(Examinee(t.network, t.sight) for t in asked), *examinees]
             outputs, targets = self.answers(batches, everyone, embeddings=split == "test")
             if asked:
@@ -219,8 +221,10 @@ class Cohort:
                 result = self.results[learner.run_id]
                 # a run without a teacher must not know whose cohort it sat in
                 reference = self._references.get(split) if learner.spec.feed.teacher else None
-                result.metrics[f"{split}_{which}"] = _figures(answer, targets, reference)
-                if split == "test" and which == "last":
+                result.metrics[f"{split}_{which}"] = (
+                    _of_embeddings(answer, targets) if unseen else _figures(answer, targets, reference)
+                )
+                if split == "test" and which == "last" and not unseen:
                     result.predictions = answer.logits.argmax(1)
 
 
@@ -236,3 +240,9 @@ def _figures(outputs: Outputs, targets: Tensor, teacher: Outputs | None) -> dict
         outputs.logits, targets, teacher_logits=None if teacher is None else teacher.logits, pooled=outputs.pooled
     )
     return {**figures, **_accuracies(outputs, targets)}
+
+
+def _of_embeddings(outputs: Outputs, targets: Tensor) -> dict[str, float]:
+    """What can be said of a split whose classes the classifier does not know."""
+    assert outputs.pooled is not None, "the test split is read with embeddings"
+    return summarise_embeddings(outputs.pooled, targets)

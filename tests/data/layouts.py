@@ -58,6 +58,19 @@ def cars_whole(root: Path, write: Write, names: list[str]) -> Path:
     return root
 
 
+def cub(root: Path, write: Write, names: list[str]) -> Path:
+    """images/ and the four lists: five images of every class, the last two in the test split."""
+    rows = [(f"{k + 1:03d}.{name}/{i}.jpg", k + 1, int(i < 3)) for k, name in enumerate(names) for i in range(5)]
+    for i, (file, _, _) in enumerate(rows):
+        write(root / "images" / file, i)
+    numbered = list(enumerate(rows, 1))
+    text(root / "classes.txt", *(f"{k} {name}" for k, name in enumerate(names, 1)))
+    text(root / "images.txt", *(f"{i} {file}" for i, (file, _, _) in numbered))
+    text(root / "image_class_labels.txt", *(f"{i} {label}" for i, (_, label, _) in numbered))
+    text(root / "train_test_split.txt", *(f"{i} {train}" for i, (_, _, train) in numbered))
+    return root
+
+
 def flowers(root: Path, write: Write, labels: list[int], parts: dict[str, list[int]]) -> Path:
     """jpg/, imagelabels.mat and setid.mat; `parts` are trnid, valid and tstid."""
     for i in range(1, len(labels) + 1):

@@ -80,10 +80,10 @@ def test_table_and_absolute_paths(root, tmp_path):
     [
         ({"name": "cub2000"}, "unknown data set 'cub2000'; did you mean cub200"),
         ({"name": "cub200", "protocol": "ofical"}, "unknown protocol of cub200 'ofical'; did you mean official"),
-        ({"name": "cub200", "protocol": "retrieval"}, "'retrieval' of cub200 is for retrieval.*; use official"),
+        ({"name": "folder:mine", "protocol": "retrieval"}, "retrieval needs at least 4 classes"),
         ({"name": "folders:mine"}, "expected folder:..., or a card's name"),
         ({"name": "folder:nothing"}, "nothing: does not exist .*data root"),
-        ({"name": "folder:mine", "protocol": "official"}, "its only protocol is default, not 'official'"),
+        ({"name": "folder:mine", "protocol": "official"}, "its protocols are default and retrieval, not 'official'"),
         ({"name": "hub:owner/name"}, "40 hex digits of a commit"),
         (
             {"name": "stanford_cars"},
@@ -181,6 +181,17 @@ def test_drawn_birds_by_name(tmp_path):
     assert not list(tmp_path.iterdir()), "checking draws nothing"
     data = open_dataset(spec, tmp_path, cache=tmp_path / "cache")
     assert (data.num_classes, data.protocol, len(data.test)) == (25, "tiny", 150)
+
+
+def test_classes_of_one_image_stay_in_train_unless_all_have_one(root, tmp_path):
+    for path in sorted((root / "mine/train/wren").iterdir())[1:]:
+        path.unlink()
+    data = open_dataset(mine(), root, cache=tmp_path)
+    assert np.bincount(data.train.targets).tolist() == [17, 1]
+    assert np.bincount(data.holdout.targets).tolist() == [3]
+    for path in sorted((root / "mine/train/robin").iterdir())[1:]:
+        path.unlink()
+    assert "every class has a single training image" in problems(mine(), root)[0]
 
 
 def test_empty_split_and_class_without_training_image(root, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgkd.metrics import summarise
+from fgkd.metrics import summarise, summarise_embeddings
 from fgkd.metrics.calibration import ece
 from fgkd.metrics.fidelity import agreement
 from fgkd.metrics.retrieval import retrieval
@@ -25,9 +25,28 @@ def test_names_follow_what_is_given_and_are_the_records():
     assert set(summarise(logits, targets, teacher_logits=logits)) == ALWAYS | TAUGHT
     everything = summarise(logits, targets, teacher_logits=logits, pooled=pooled)
     assert set(everything) == ALWAYS | TAUGHT | POOLED
+    everything |= summarise_embeddings(pooled, targets)
     assert set(FRACTIONS) <= set(everything)
     assert all(0 <= everything[name] <= 1 for name in FRACTIONS)
     assert all(type(value) is float for value in everything.values())
+
+
+def test_embeddings_of_unknown_classes_are_judged_without_a_classifier():
+    pooled, targets = points(60, 4)[0], some(60, 4)[1] + 100
+    found = summarise_embeddings(pooled, targets)
+    assert set(found) == POOLED | {"recall_at_2", "recall_at_4", "recall_at_8"}
+    assert found["recall_at_8"] > found["recall_at_1"]
+    exact = retrieval(pooled, targets, ks=(1, 2, 4, 8))
+    assert all(found[name] == value.item() for name, value in exact.items())
+    known = summarise(torch.zeros(60, 4), targets - 100, pooled=pooled)
+    assert {name: known[name] for name in POOLED} == {name: found[name] for name in POOLED}
+    assert set(summarise_embeddings(torch.eye(3), torch.arange(3))) == set(), "every sample is alone"
+
+
+@pytest.mark.parametrize(("pooled", "targets"), [((3,), (3,)), ((3, 2), (4,)), ((1, 2), (1,)), ((3, 2), (3, 1))])
+def test_embeddings_that_do_not_fit_are_refused(pooled, targets):
+    with pytest.raises(ValueError, match=r"expected \(N, D\)"):
+        summarise_embeddings(torch.zeros(pooled), torch.zeros(targets, dtype=torch.long))
 
 
 def test_values_are_those_of_the_parts():
