@@ -100,6 +100,7 @@ class Method(BaseModel):
     student_needs: ClassVar[Needs] = Needs(logits=True)
     teacher_needs: ClassVar[Needs] = Needs()
     deploys_more: ClassVar[bool] = False  # does reshape_student change what is deployed?
+    takes_mixed_labels: ClassVar[bool] = False  # may labels be (B, K) shares of classes, as mixup makes them?
     term_names: ClassVar[tuple[str, ...]] = ()  # keys of the loss terms, always all given; () means ("ce", name)
 
     def problems(self, setting: Setting) -> list[str]:

@@ -20,6 +20,7 @@ class Scratch(Method):
     """
 
     term_names = ("ce",)
+    takes_mixed_labels = True
 
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
         return {"ce": cross_entropy(student, lesson)}
@@ -38,6 +39,7 @@ class LabelSmoothing(Method):
     smoothing: float = Field(0.1, ge=0, lt=1)
 
     term_names = ("ce",)
+    takes_mixed_labels = True
 
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
         return {"ce": cross_entropy(student, lesson, label_smoothing=self.smoothing)}

@@ -122,6 +122,11 @@ class Composed(Method):
         """Whether any part changes what is deployed."""
         return any(part.deploys_more for part in self.parts)
 
+    @property
+    def takes_mixed_labels(self) -> bool:  # type: ignore[override]
+        """Whether every part does."""
+        return all(part.takes_mixed_labels for part in self.parts)
+
     def problems(self, setting: Setting) -> list[str]:
         return list(dict.fromkeys(problem for part in self.parts for problem in part.problems(setting)))
 

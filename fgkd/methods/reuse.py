@@ -124,6 +124,8 @@ class FrozenHeadTraining(HeadReuse):
     Defaults: ce_weight 1, the released training. Departures: the projector, where widths differ.
     """
 
+    takes_mixed_labels = True
+
     def problems(self, setting: Setting) -> list[str]:
         if setting.teacher_head is None and setting.teacher is None:
             return [f"{self.name}: needs a head to train under; name the student run that it is taken from"]

@@ -12,6 +12,9 @@ from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError
 from timm.models import get_pretrained_cfg, parse_model_name
 
+from fgkd.errors import UserError
+from fgkd.models.weights import read_shapes
+
 TIMEOUT = 5  # seconds
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -34,8 +37,7 @@ def weights_problem(name: str) -> str | None:
     """
     source, identity = parse_model_name(name)
     if source == "local-dir":
-        found = list(Path(identity).glob("*.safetensors"))
-        return None if found else f"no .safetensors file in {identity}; pickles are not read"
+        return _folder_problem(Path(identity))
     if source == "hf-hub":
         return _hub_problem(identity, WEIGHT_FILES)
     config = get_pretrained_cfg(name)
@@ -44,6 +46,19 @@ def weights_problem(name: str) -> str | None:
     if config.hf_hub_id:
         return _hub_problem(config.hf_hub_id, (config.hf_hub_filename,) if config.hf_hub_filename else WEIGHT_FILES)
     return _url_problem(str(config.url))
+
+
+def _folder_problem(folder: Path) -> str | None:
+    """Whether the folder has whole weights; only headers are read."""
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        return f"no .safetensors file in {folder}; pickles are not read"
+    try:
+        for path in found:
+            read_shapes(path)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _hub_problem(identity: str, files: tuple[str, ...]) -> str | None:

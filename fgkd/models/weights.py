@@ -17,6 +17,7 @@ from fgkd.errors import UserError, near_names
 from fgkd.files import move_into_place
 from fgkd.models.classifier import linear_names
 
+OWN_PREFIX = "net."  # of every tensor in a Backbone's state dict, as the store keeps it
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar")
 
 
@@ -79,12 +80,17 @@ def load_weights(module: nn.Module, path: Path | str) -> None:
     module.load_state_dict(state)
 
 
-def save_weights(module: nn.Module, path: Path | str) -> None:
-    """Write the state dict as safetensors; readers meanwhile see the old file or the new one, never half of one."""
+def save_weights(module: nn.Module, path: Path | str, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the state dict as safetensors; readers meanwhile see the old file or the new one, never half of one.
+
+    Args:
+        metadata: goes into the file's header, see `fgkd.models.origin`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes must not write the same part
-    save_file({key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}, part)
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
+    save_file(state, part, dict(metadata) if metadata else None)
     move_into_place(part, path)
 
 
@@ -123,6 +129,12 @@ def _head_tensors(net: nn.Module) -> list[str]:
     return [key for name in linear_names(net) for key in (f"{name}.weight", f"{name}.bias") if key in own]
 
 
+def head_classes(net: nn.Module, state: dict[str, Tensor]) -> int | None:
+    """How many classes the classifier in `state` tells apart; None where it has none."""
+    state = _translated(net, state)
+    return next((len(state[key]) for key in _head_tensors(net) if key in state), None)
+
+
 def head_differs(state: Mapping[str, Tensor], net: nn.Module) -> bool:
     """Whether `state` lacks a classifier, or has one for another number of classes than `net`."""
     own = net.state_dict()
@@ -131,7 +143,9 @@ def head_differs(state: Mapping[str, Tensor], net: nn.Module) -> bool:
 
 
 def _translated(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """`state` through timm's filter for this network, where it does not fit as it is."""
+    """`state` without our own prefix, and through timm's filter for this network where it does not fit as it is."""
+    if state and all(key.startswith(OWN_PREFIX) for key in state):
+        state = {key.removeprefix(OWN_PREFIX): value for key, value in state.items()}
     heads = set(_head_tensors(net))
     filter_fn = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     if filter_fn is None or not any(key not in heads for key in misfits(state, net.state_dict())):

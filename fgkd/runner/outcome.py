@@ -164,4 +164,7 @@ def weight_facts(learner: Learner, record: RunRecord, data: ImageData) -> dict[s
         "head_is_fresh": not trained and learner.belongings.head_is_fresh,
         "num_classes": data.num_classes,
         "class_names": list(data.class_names),
+        "dataset": data.name,
+        "protocol": data.protocol,
+        "revision": data.revision,
     }

@@ -19,6 +19,7 @@ from fgkd.teacher.live import Credentials, Teacher
 from fgkd.teacher.survey import TeacherSurvey
 from fgkd.train.engine import Engine
 from fgkd.train.learner import Belongings
+from fgkd.train.mixing import make_mixing
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ class Workshop:
     def backbone(self, spec: BackboneSpec, view_size: int) -> Backbone:
         """The timm network of a spec."""
         return create_backbone(
-            spec, num_classes=self.num_classes, view_size=view_size, weights_folder=self.weights_folder
+            self.store.resolved(spec),
+            num_classes=self.num_classes,
+            view_size=view_size,
+            weights_folder=self.weights_folder,
         )
 
     def setting(self, student: SignalShapes, teacher: Teacher | None, given_head: Head | None) -> Setting:
@@ -100,6 +104,8 @@ def assemble(
     if problems := method.problems(setting):
         raise UserErrors(problems, f"{run.method.label} cannot teach {run.student.name}")
     device = workshop.engine.device
+    if run.recipe.learns == "classifier":
+        backbone.freeze_trunk()
     network = method.reshape_student(backbone, setting).to(device)
     if backbone.prefers_channels_last:
         network = network.to(memory_format=torch.channels_last)
@@ -114,6 +120,7 @@ def assemble(
         backbone.input,
         reshaped=method.deploys_more,
         head_is_fresh=backbone.head_is_fresh,
+        mixing=make_mixing(run.recipe, workshop.num_classes),
     )
 
 

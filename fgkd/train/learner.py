@@ -19,6 +19,7 @@ from fgkd.models.eyes import Eyes, Sight
 from fgkd.signals import Lesson, Needs, Signals
 from fgkd.spec import RunSpec
 from fgkd.train.evaluate import Examinee
+from fgkd.train.mixing import Mixing
 from fgkd.train.optim import make_optimizer, make_schedule
 from fgkd.train.rng import RandomStream
 
@@ -52,6 +53,7 @@ class Belongings:
         sight: how its input looks.
         reshaped: whether the method changed what is deployed.
         head_is_fresh: whether the classifier was drawn at random rather than loaded.
+        mixing: mixup or cutmix of the training images, drawn from the learner's stream; None where the recipe has none.
     """
 
     network: nn.Module
@@ -61,6 +63,7 @@ class Belongings:
     sight: Sight
     reshaped: bool = False
     head_is_fresh: bool = True
+    mixing: Mixing | None = None
 
 
 @dataclass
@@ -145,8 +148,10 @@ class Learner:
     def step(self, eyes: Eyes, lesson: Lesson) -> None:
         """Learn from one lesson. Nothing here waits for the device."""
         with self.stream:
-            image = eyes.seen_by(self.belongings.sight)
-            terms = self.pupil(image, replace(lesson, batch=replace(lesson.batch, image=image)))
+            image, target = eyes.seen_by(self.belongings.sight), lesson.batch.target
+            if self.belongings.mixing is not None:
+                image, target = self.belongings.mixing(image, target)
+            terms = self.pupil(image, replace(lesson, batch=replace(lesson.batch, image=image, target=target)))
             loss = torch.stack([*terms.values()]).sum()
             self.schedule.step_update(lesson.progress.step)
             self.scaler.scale(loss).backward()
@@ -196,7 +201,8 @@ class Learner:
         terms = dict(zip(self._sums, means, strict=True))
         self._sums, self._steps = {}, 0
         figures = {f"holdout_{name}": value for name, value in holdout.items()}
-        self.curve.append({"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"], **terms, **figures})
+        first = self.optimizer.param_groups[0]
+        self.curve.append({"epoch": epoch, "lr": first["lr"] / first["lr_scale"], **terms, **figures})
         self.best.offer(epoch, holdout["top1"], self.evaluated)
 
     def best_network(self) -> nn.Module:
