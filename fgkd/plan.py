@@ -1,13 +1,15 @@
 """From runs to cohorts in an order that works: who sits together, who waits for whom, what is done already.
 
 A cohort is a set of runs with equal feeds. A run that asks nothing of a teacher joins a cohort that shares its data, so
-that `scratch` costs no data pass of its own. Teachers are runs in cohorts of their own, placed before whoever needs
-them.
+that it costs no data pass of its own. Teachers are runs in cohorts of their own, placed before whoever needs them. So
+are students from scratch, where a teacher has no stated gate: it must be better than they are before anyone learns from
+it. Nobody needs their weights, so that one that fails holds up nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
@@ -22,11 +24,13 @@ class PlannedCohort:
         feed: what they share, the teacher included.
         runs: by run id, in the suite's order.
         waits_for: run ids whose weights must exist before this cohort starts.
+        after: run ids of the scratch runs that its teacher will be compared with, whether they end well or not.
     """
 
     feed: Feed
     runs: tuple[RunSpec, ...]
     waits_for: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
 
     @property
     def cohort_id(self) -> str:
@@ -55,6 +59,22 @@ def dependencies(run: RunSpec) -> list[RunSpec]:
     return needed
 
 
+def is_baseline(run: RunSpec) -> bool:
+    """Is it a student trained from scratch, with nothing but labels?"""
+    alone = run.feed.teacher is None and run.head_from is None
+    return run.role == "student" and alone and [part.name for part in run.method.parts] == ["scratch"]
+
+
+def contest(run: RunSpec) -> tuple[Hashable, ...]:
+    """What a run and its baselines have in common: data, view, epochs and student."""
+    return run.feed.dataset, run.feed.view, run.feed.epochs, run.student
+
+
+def asks_for_baselines(run: RunSpec) -> bool:
+    """Does the gate of its teacher depend on the student's own accuracy from scratch?"""
+    return run.role == "student" and run.feed.teacher is not None and run.feed.teacher.gate is None
+
+
 def ancestors(run: RunSpec) -> dict[str, RunSpec]:
     """Everything that must exist before `run`, at any distance, by run id."""
     found: dict[str, RunSpec] = {}
@@ -64,10 +84,10 @@ def ancestors(run: RunSpec) -> dict[str, RunSpec]:
 
 
 def missing_runs(runs: Iterable[RunSpec], recorded: Container[str], stored: Container[str]) -> dict[str, RunSpec]:
-    """Runs to do, by id: those without a record, and every run they need whose weights (or record) are absent."""
+    """Runs to do, by id: those without a record, and every teacher or run they need whose weights are absent too."""
     todo: dict[str, RunSpec] = {}
     for run in runs:
-        if run.run_id in recorded:
+        if run.run_id in recorded and (run.role == "student" or run.run_id in stored):
             continue
         todo[run.run_id] = run
         queue = dependencies(run)
@@ -91,29 +111,48 @@ def make_plan(
     """
     todo = missing_runs(runs, recorded, stored)
     done = {run.run_id: run for run in runs if run.run_id not in todo}
-    groups = _groups(todo)
+    needed, compared = _needed(todo), _compared(todo)
+    groups = _groups(todo, {run_id: needed[run_id] | compared[run_id] for run_id in todo})
+    union = lambda sets, group: frozenset().union(*(sets[run.run_id] for run in group.runs))
     cohorts = [
-        PlannedCohort(group.feed, tuple(group.runs), frozenset(group.waits_for & todo.keys())) for group in groups
+        PlannedCohort(group.feed, tuple(group.runs), union(needed, group), union(compared, group)) for group in groups
     ]
     order = TopologicalSorter(_graph(groups)).static_order()
     return Plan(tuple(cohorts[number] for number in order), tuple(done.values()))
+
+
+Before = Mapping[str, frozenset[str]]  # run id -> ids of the runs to do that come before it
+
+
+def _needed(todo: Mapping[str, RunSpec]) -> Before:
+    return {
+        run_id: frozenset(needed.run_id for needed in dependencies(run)) & todo.keys() for run_id, run in todo.items()
+    }
+
+
+def _compared(todo: Mapping[str, RunSpec]) -> Before:
+    baselines: dict[tuple[Hashable, ...], set[str]] = defaultdict(set)
+    for run_id, run in todo.items():
+        if is_baseline(run):
+            baselines[contest(run)].add(run_id)
+    return {
+        run_id: frozenset(baselines.get(contest(run), ()) if asks_for_baselines(run) else ())
+        for run_id, run in todo.items()
+    }
 
 
 @dataclass
 class _Group:
     feed: Feed
     runs: list[RunSpec]
-
-    @property
-    def waits_for(self) -> set[str]:
-        return {needed.run_id for run in self.runs for needed in dependencies(run)}
+    waits_for: set[str]
 
     def takes(self, run: RunSpec) -> bool:
         """Are this group's lessons the run's lessons? One that asks for no teacher does not mind one."""
         return self.feed == run.feed or (run.feed.teacher is None and self.feed.without_teacher() == run.feed)
 
 
-def _groups(todo: Mapping[str, RunSpec]) -> list[_Group]:
+def _groups(todo: Mapping[str, RunSpec], before: Before) -> list[_Group]:
     """Each run in the first group that takes it; runs with a teacher found the groups, so that the others can join
     them.
 
@@ -122,19 +161,20 @@ def _groups(todo: Mapping[str, RunSpec]) -> list[_Group]:
     """
     groups: list[_Group] = []
     unplaced = dict(todo)
-    awaited = {needed.run_id for run in todo.values() for needed in dependencies(run)}
+    awaited = frozenset().union(*before.values())
+    founded = lambda run: _Group(run.feed, [run], set(before[run.run_id]))
     for run in sorted(todo.values(), key=lambda run: (run.feed.teacher is None, len(ancestors(run)))):
         del unplaced[run.run_id]
         for group in groups:
-            if group.takes(run):
-                group.runs.append(run)
-                if run.run_id not in awaited or not _circular(
-                    [*groups, *(_Group(r.feed, [r]) for r in unplaced.values())]
-                ):
-                    break
-                group.runs.pop()
+            if run.run_id in group.waits_for or not group.takes(run):
+                continue
+            joined = _Group(group.feed, [*group.runs, run], group.waits_for | before[run.run_id])
+            others = [other for other in groups if other is not group]
+            if run.run_id not in awaited or not _circular([joined, *others, *map(founded, unplaced.values())]):
+                group.runs, group.waits_for = joined.runs, joined.waits_for
+                break
         else:
-            groups.append(_Group(run.feed, [run]))
+            groups.append(founded(run))
     return groups
 
 

@@ -76,6 +76,7 @@ def plan_json(plan: Plan, prices: Sequence[CohortPrice], speed: float) -> dict[s
                 "teacher": price.cohort.feed.teacher.name if price.cohort.feed.teacher else None,
                 "runs": [run.run_id for run in price.cohort.runs],
                 "waits_for": sorted(price.cohort.waits_for),
+                "after": sorted(price.cohort.after),
                 "images": price.images,
                 "macs": price.macs,
                 "macs_alone": price.macs_alone,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fgkd.plan import dependencies, make_plan
+from fgkd.plan import Plan, dependencies, make_plan
 from fgkd.spec import BackboneSpec, Feed, MethodPart, MethodSpec, RunSpec, TeacherSpec, TeacherTraining, teacher_run
 
 TEACHER = TeacherSpec(backbone=BackboneSpec(name="resnet18"), train=TeacherTraining(epochs=3))
@@ -21,10 +21,58 @@ def sh_teacher(head: RunSpec) -> TeacherSpec:
     return TEACHER.model_copy(update={"head_from": head})
 
 
-def test_teacher_comes_first_and_scratch_joins_the_cohort_that_waits_for_it() -> None:
-    plan = make_plan([run("scratch", None), run("kd"), run("crd")])
-    assert [[r.method.label for r in c.runs] for c in plan.cohorts] == [["teacher"], ["kd", "crd", "scratch"]]
+STATED = TEACHER.model_copy(update={"gate": 0.5})
+
+
+def labels(plan: Plan) -> list[list[str]]:
+    return [[r.method.label for r in c.runs] for c in plan.cohorts]
+
+
+def test_teacher_comes_first_and_runs_without_one_join_the_cohort_that_waits_for_it() -> None:
+    plan = make_plan([run("tf_kd", None), run("kd"), run("crd")])
+    assert labels(plan) == [["teacher"], ["kd", "crd", "tf_kd"]]
     assert plan.cohorts[1].waits_for == {plan.cohorts[0].runs[0].run_id}
+
+
+def test_scratch_comes_before_those_whose_teacher_it_is_the_measure_of() -> None:
+    plan = make_plan([run("scratch", None), run("kd"), run("crd"), run("scratch", None, seed=1)])
+    assert sorted(labels(plan)[:2]) == [["scratch", "scratch"], ["teacher"]]
+    assert labels(plan)[2] == ["kd", "crd"]
+    assert plan.cohorts[2].after == {run("scratch", None, seed=seed).run_id for seed in (0, 1)}
+    assert not plan.cohorts[2].waits_for & plan.cohorts[2].after
+
+
+def test_scratch_shares_the_lessons_of_a_cohort_whose_gate_is_stated() -> None:
+    plan = make_plan([run("scratch", None), run("kd", STATED)])
+    assert labels(plan) == [["teacher"], ["kd", "scratch"]]
+    both = make_plan([run("scratch", None), run("kd", STATED), run("crd")])
+    assert labels(both)[1:] == [["kd", "scratch"], ["crd"]]  # with the one, and before the other
+
+
+def test_only_scratch_of_the_same_contest_is_waited_for() -> None:
+    other = run("scratch", None, view={"size": 96})
+    student = run("scratch", None).model_copy(update={"student": BackboneSpec(name="test_vit")})
+    plan = make_plan([other, student, run("scratch", None, data_seed=1), run("kd")])
+    assert plan.cohorts[-1].after == {run("scratch", None, data_seed=1).run_id}
+    recorded = {run("scratch", None).run_id}
+    assert make_plan([run("scratch", None), run("kd")], recorded=recorded).cohorts[-1].after == set()
+
+
+def test_a_plan_with_student_aware_teachers_and_gates_of_both_kinds_has_an_order() -> None:
+    scratch, taught = run("scratch", None), run("kd", STATED)
+    runs = [scratch, run("kd"), taught, run("crd", sh_teacher(scratch)), run("crd", sh_teacher(taught)), run("crd")]
+    special = STATED.model_copy(update={"head_from": scratch})
+    plan = make_plan([*runs, run("kd", special)])
+    done: set[str] = set()
+    for cohort in plan.cohorts:
+        assert cohort.waits_for | cohort.after <= done
+        done |= {r.run_id for r in cohort.runs}
+
+
+def test_a_recorded_teacher_that_is_asked_for_itself_is_trained_again_where_its_weights_are_gone() -> None:
+    teacher = dependencies(run("kd"))[0]
+    assert labels(make_plan([teacher], recorded={teacher.run_id})) == [["teacher"]]
+    assert not make_plan([teacher], recorded={teacher.run_id}, stored={teacher.run_id}).cohorts
 
 
 def test_a_teacher_is_trained_once_for_all_feeds_that_use_it() -> None:
@@ -42,8 +90,7 @@ def test_the_head_student_of_sh_kd_is_trained_before_its_teacher_and_that_before
     assert (
         order.index(scratch.run_id) < order.index(special.run_id) < order.index(run("kd", sh_teacher(scratch)).run_id)
     )
-    sits_with = next(c for c in plan.cohorts if scratch in c.runs)
-    assert run("kd") in sits_with.runs  # with the plain teacher's students: no data pass of its own
+    assert all(scratch.run_id in c.after for c in plan.cohorts if c.feed.teacher)  # their teachers must exceed it
 
 
 def test_a_head_student_never_joins_the_cohort_that_waits_for_it() -> None:
