@@ -86,8 +86,7 @@ def _row(folder: Path, manifest: Manifest | None) -> tuple[str, ...]:
 
 def _remove(args: Namespace, cache: Path) -> int:
     """Those of the name, whichever revision they are of, or else of the data set as it is now, finished or not."""
-    from fgkd.data.decoded import remove, stores
-    from fgkd.data.decoded.store import decoded_folder, sides_of
+    from fgkd.data.decoded import decoded_folder, remove, sides_of, stores
 
     found = [
         folder

@@ -17,6 +17,7 @@ from fgkd.errors import UserError
 
 ALGORITHM = 1  # raised when `read_image` gives other pixels with a `shorter_side`: decoded caches then start anew
 AREA = cv2.INTER_AREA  # antialiased when it shrinks, and all that happens here is shrinking
+ORIENTATION = 0x0112  # the EXIF tag; 5 and above exchange width and height
 MAX_PIXELS = 90_000_000  # a 9,500-pixel square; beyond it a file is a mistake or a decompression bomb
 JPEG_END = b"\xff\xd9"
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
@@ -97,13 +98,21 @@ def decode(data: bytes, shorter_side: int | None = None) -> np.ndarray:
     if not data:
         raise UserError("the file is empty; replace or remove it")
     with _opened(io.BytesIO(data)) as picture:
-        width, height = bounded(*picture.size, shorter_side)
         pixels = _by_opencv(data, picture, shorter_side)
         if pixels is None:
             pixels = _by_pillow(picture)
-    if (pixels.shape[1] - pixels.shape[0]) * (width - height) < 0:  # EXIF turned it on its side
-        width, height = height, width
-    return pixels if pixels.shape[:2] == (height, width) else cv2.resize(pixels, (width, height), None, 0, 0, AREA)
+        width, height = bounded(*picture.size, shorter_side)
+        if _turned(picture, pixels):
+            width, height = height, width
+    return pixels if pixels.shape[:2] == (height, width) else cv2.resize(pixels, (width, height), interpolation=AREA)
+
+
+def _turned(picture: Image.Image, pixels: np.ndarray) -> bool:
+    """Whether EXIF laid the picture on its side. The shape tells, but for a near-square that was reduced to a square."""
+    (width, height), (rows, columns) = picture.size, pixels.shape[:2]
+    if rows == columns and width != height:
+        return picture.getexif().get(ORIENTATION, 1) >= 5
+    return (columns - rows) * (width - height) < 0
 
 
 def _opened(file: BinaryIO) -> Image.Image:

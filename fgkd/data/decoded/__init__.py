@@ -3,7 +3,21 @@
 It changes no pixel: it holds what `fgkd.data.images.read_image` gives for one `shorter_side`.
 """
 
-from fgkd.data.decoded.build import Survey, build, survey
-from fgkd.data.decoded.store import Decoded, Manifest, find, open_decoded, remove, stores
+from fgkd.data.decoded.build import build
+from fgkd.data.decoded.layout import Manifest, decoded_folder, remove, sides_of, stores
+from fgkd.data.decoded.store import Decoded, find, open_decoded
+from fgkd.data.decoded.survey import Survey, survey
 
-__all__ = ["Decoded", "Manifest", "Survey", "build", "find", "open_decoded", "remove", "stores", "survey"]
+__all__ = [
+    "Decoded",
+    "Manifest",
+    "Survey",
+    "build",
+    "decoded_folder",
+    "find",
+    "open_decoded",
+    "remove",
+    "sides_of",
+    "stores",
+    "survey",
+]
