@@ -93,7 +93,7 @@ def _backbones(commands: Any) -> None:
 
 def _data(commands: Any) -> None:
     command = commands.add_parser(
-        "data", help="list, show and check data sets", description="List, show and check data sets."
+        "data", help="list, show, prepare and check data sets", description="List, show, prepare and check data sets."
     )
     actions = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listing = flags.command(actions, "list", "fgkd.cli.data:list_data", "list the data sets that have a card")
@@ -103,12 +103,43 @@ def _data(commands: Any) -> None:
         actions, "show", "fgkd.cli.data:show_data", "show a data set's card: protocols, layout, how to get it"
     )
     show.add_argument("name", metavar="NAME")
+    _data_prepare(actions)
     _data_cache(actions)
     check = flags.command(actions, "check", "fgkd.cli.data:check_data", "open data sets and count their images")
     check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
     check.add_argument("--protocol", default="default")
     flags.data_root(check)
     check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def _data_prepare(actions: Any) -> None:
+    text = "put a data set in place, from archives, folders or a copy on the Hugging Face hub; safe to interrupt"
+    command = flags.command(actions, "prepare", "fgkd.cli.data_prepare:prepare_data", text)
+    command.add_argument("name", metavar="NAME", help="of a card, see fgkd data list")
+    command.add_argument(
+        "--from",
+        dest="sources",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="tar or zip archives, folders, single files, all that are needed together; or hub (the copy pinned on the "
+        "card), hub:OWNER/NAME@REVISION, hub:FOLDER",
+    )
+    how = command.add_mutually_exclusive_group()
+    for mode, what in (("copy", "copied (default)"), ("link", "linked, and stay"), ("move", "moved")):
+        text = f"files of folders are {what}"
+        how.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="copy", help=text)
+    command.add_argument(
+        "--accept-checksum",
+        action="append",
+        default=[],
+        metavar="HASH",
+        help="take a file with this checksum, although the card states another",
+    )
+    flags.data_root(command)
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.as_json(command)
 
 
 def _data_cache(actions: Any) -> None:

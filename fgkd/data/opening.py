@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
+from fgkd.data.cache import MANIFEST
 from fgkd.data.disjoint import class_disjoint
 from fgkd.data.sources import SOURCES, Listing, Request, Source
 from fgkd.data.sources.address import parse_address
@@ -111,7 +112,8 @@ def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:
     options = {**card.fgkd.options, **rules.options}
     pinned = [f"{copy.id}@{copy.revision}" for copy in card.fgkd.hub if copy.revision]
     request = Request(root / card.fgkd.folder, cache, options, next(iter(pinned), ""))
-    return _Place(SOURCES.get(card.fgkd.source), request, name, card, rules)
+    prepared = bool(card.fgkd.folder) and (request.folder / MANIFEST).is_file()  # from a copy, by fgkd data prepare
+    return _Place(SOURCES.get("stored" if prepared else card.fgkd.source), request, name, card, rules)
 
 
 def _own(spec: DatasetSpec, prefix: str, rest: str, root: Path, cache: Path) -> _Place:
@@ -141,7 +143,8 @@ def _absent(place: _Place) -> str:
     found = f"lacks {', '.join(missing)}" if request.folder.is_dir() else "does not exist"
     text = f"data set {card.name}: {request.folder} {found}. Expected there: {card.fgkd.layout.strip()}\n"
     text += f"Origin: {card.fgkd.origin}. {card.fgkd.download.strip()}"
-    return text + (f"\nOr use the data set hub:{request.reference}." if request.reference else "")
+    text += f"\nfgkd data prepare {card.name} --from FILE... puts archives or folders in place"
+    return text + (f"; --from hub takes the copy hub:{request.reference}" if request.reference else "")
 
 
 def _check(listing: Listing, place: _Place) -> None:

@@ -1,0 +1,47 @@
+"""Names of archive members: shown safely, and refused where they lead out of the archive."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from fgkd.errors import UserError
+
+JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"}
+
+
+def spell(name: object, most: int = 120) -> str:
+    r"""A name in printable ASCII, so that no file name can colour, move or break a terminal's lines.
+
+    Example:
+        >>> spell("a\x1b[31m\nb")
+        'a\\x1b[31m\\nb'
+    """
+    text = str(name).encode("ascii", "backslashreplace").decode()
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
+
+
+def inside(name: str, archive: Path) -> str:
+    """The name of a member as a plain relative path, with forward slashes.
+
+    Raises:
+        UserError: it is absolute, has a drive, or climbs with ``..``; on any system, also where it would be harmless.
+    """
+    windows = PureWindowsPath(name)
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith("/") or windows.drive or windows.root or ".." in parts or "\0" in name:
+        raise outside(name, archive)
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
+def outside(name: str, archive: Path, how: str = "leads out of the folder it is unpacked in") -> UserError:
+    """The refusal of a member."""
+    return UserError(
+        f"{spell(archive)}: the member {spell(name)!r} {how}; no published data set has such a member, so nothing of "
+        "this archive is unpacked: get it from a place that you trust"
+    )
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file is what systems and editors leave behind."""
+    return any(part in JUNK or part.startswith("._") for part in name.split("/"))
