@@ -27,6 +27,20 @@ class UserErrors(UserError):
         super().__init__("\n".join(lines))
 
 
+class Stopped(KeyboardInterrupt):
+    """Somebody asked this process to stop: Ctrl-C, or the system that lends the machine.
+
+    Not an `Exception`: nothing that guards a learner or a cohort may take it for a failure of its own.
+
+    Args:
+        signum: the signal's number.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"signal {signum}")
+        self.exit_code = 128 + signum
+
+
 class UnknownNameError(UserError, KeyError):
     """A name that nothing answers to; the text offers the nearest names that exist."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -61,3 +61,11 @@ class Clock:
                 self._seconds[name] += start.elapsed_time(end) / 1000
             self._events.clear()
         return dict(self._seconds)
+
+    def state_dict(self) -> dict[str, float]:
+        """The seconds so far."""
+        return self.seconds()
+
+    def load_state_dict(self, seconds: Mapping[str, float]) -> None:
+        """Go on counting from these seconds."""
+        self._seconds = defaultdict(float, seconds)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from fgkd.teacher.live import Teacher
 from fgkd.train.clock import Clock
 from fgkd.train.engine import Engine
 from fgkd.train.evaluate import Examinee, Outputs, evaluate
+from fgkd.train.keeper import Keeper
 from fgkd.train.learner import Learner
 
 CHECK_EVERY = 50  # steps between looks at the learners' not-finite flags, the only thing the host waits for
@@ -50,9 +52,9 @@ class Loaders:
     train: Lessons
     holdout: Iterable[Batch]
     test: Iterable[Batch]
-
-
     unseen: bool = False
+
+
 @dataclass
 class Result:
     """What a cohort found out about one of its learners.
@@ -74,6 +76,13 @@ class Cohort:
         loaders: of the feed's data.
         engine: devices, precision, processes.
         watch: looks on.
+        keeper: saves the state now and then, and passes on a request to stop; by default nothing is saved.
+
+    Attributes:
+        position: (epochs closed, lessons of the running epoch).
+        images: shown so far, over all processes.
+        size: learners that started together; not all of them are here where some were recorded before a restart.
+        started: ISO 8601, UTC; of the first launch.
     """
 
     def __init__(
@@ -85,12 +94,14 @@ class Cohort:
         engine: Engine,
         *,
         watch: Watch | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.feed, self.learners, self.teacher, self.loaders = feed, list(learners), teacher, loaders
-        self.engine, self.watch = engine, watch
+        self.engine, self.watch, self.keeper = engine, watch, keeper or Keeper(engine)
         self.teacher_needs = reduce(or_, (learner.belongings.teacher_needs for learner in learners))
         self.clock = Clock(engine.device)
-        self.images = 0
+        self.position, self.images, self.size = (0, 0), 0, len(self.learners)
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.results: dict[str, Result] = {learner.run_id: Result() for learner in learners}
         self._references: dict[str, Outputs] = {}  # the teacher's answers by split, asked for once
 
@@ -101,28 +112,49 @@ class Cohort:
 
     def run(self) -> dict[str, Result]:
         """Train to the end, then read the test split once; a result per run id."""
-        for epoch in range(self.feed.epochs):
-            if not self.active:
-                break
-            self.train_epoch(epoch)
+        while self.position[0] < self.feed.epochs and self.active:
+            epoch, start = self.position
+            self.train_epoch(epoch, start)
             self.end_epoch(epoch)
+            self.position = (epoch + 1, 0)
+            self.keeper.look(self, together=True)
+        self.keeper.save(self)
         self.examine()
         return self.results
 
+    # state
+
+    def state_dict(self) -> dict[str, Any]:
+        """What belongs to no learner, as plain values; the position apart."""
+        return {
+            "images": self.images,
+            "seconds": self.clock.state_dict(),
+            "size": self.size,
+            "started": self.started,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        self.images, self.size, self.started = state["images"], state["size"], state["started"]
+        self.clock.load_state_dict(state["seconds"])
+
     # training
 
-    def train_epoch(self, epoch: int) -> None:
-        """All lessons of one epoch."""
+    def train_epoch(self, epoch: int, start: int = 0) -> None:
+        """The lessons of one epoch, from the `start`-th on."""
         steps = self.loaders.train.steps_per_epoch
-        batches = iter(self.loaders.train.epoch(epoch))  # type: ignore[call-overload]
-        for step in range(epoch * steps, (epoch + 1) * steps):
+        batches = iter(self.loaders.train.epoch(epoch, start))  # type: ignore[call-overload]
+        for step in range(epoch * steps + start, (epoch + 1) * steps):
             with self.clock.span("load", host=True):
                 batch = next(batches)
             self.teach(batch, Progress(step, steps, self.feed.epochs))
-            if (step + 1) % CHECK_EVERY == 0:
+            checking = (step + 1) % CHECK_EVERY == 0
+            if checking:
                 self.check()
             if not self.active:
                 return
+            self.position = (epoch, step + 1 - epoch * steps)
+            self.keeper.look(self, together=checking)
 
     def teach(self, batch: Batch, progress: Progress) -> None:
         """One lesson for every active learner."""
@@ -157,6 +189,8 @@ class Cohort:
         except torch.OutOfMemoryError as error:
             self.give_up(learner, "oom", error)
         except Exception as error:
+            if self.keeper.stopping:  # whoever ends this process may have ended its loaders already
+                raise
             self.give_up(learner, "failed", error)
 
     def give_up(self, learner: Learner, status: str, error: Exception) -> None:
@@ -189,7 +223,7 @@ class Cohort:
         engine = self.engine
         engine.average_statistics([e.network for e in examinees])
         return evaluate(
-            batches,
+            self._looking(batches),
             examinees,
             device=engine.device,
             autocast=engine.autocast,
@@ -197,6 +231,12 @@ class Cohort:
             clock=self.clock,
             embeddings=embeddings,
         )
+
+    def _looking(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """`batches`, with a look at the keeper after each: an evaluation changes nothing, so it may be left anywhere."""
+        for batch in batches:
+            yield batch
+            self.keeper.look(self, together=False)
 
     def examine(self) -> None:
         """Last and best weights of every learner on hold-out and test; the only reading of the test split."""

@@ -6,16 +6,19 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from timm.layers import convert_sync_batchnorm
 from timm.utils import distribute_bn
 from torch import Tensor, nn
 
 from fgkd.signals import Batch
 from fgkd.spec import Precision
+
+T = TypeVar("T")
 
 
 def _launcher_left_one_thread() -> bool:
@@ -104,6 +107,10 @@ class Engine:
         if self.world == 1:
             return value
         return self.accelerator.gather(value.reshape(1)).max()
+
+    def gather_values(self, value: T) -> list[T]:
+        """A plain value of each process -> all of them, in rank order."""
+        return [value] if self.world == 1 else gather_object([value])
 
     def average_statistics(self, networks: Sequence[nn.Module]) -> None:
         """Make the running batch-norm statistics of all processes equal."""

@@ -23,6 +23,9 @@ from fgkd.train.mixing import Mixing
 from fgkd.train.optim import make_optimizer, make_schedule
 from fgkd.train.rng import RandomStream
 
+STATEFUL = ("network", "objective", "optimizer", "scaler", "stream", "best")  # attributes with a state dict
+PLAIN = ("status", "reason", "curve", "_sums", "_steps", "_first_bad")  # attributes of plain values and tensors
+
 
 class Pupil(nn.Module):
     """Student and objective as one module, so that DDP sees every parameter and every gradient once."""
@@ -34,6 +37,13 @@ class Pupil(nn.Module):
     def forward(self, image: Tensor, lesson: Lesson) -> LossTerms:
         """Loss terms of one batch; logits and embeddings reach the objective in float32."""
         return self.objective(_in_float32(self.network(image, self.needs)), lesson)
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    """`value`, its tensors on the device."""
+    if isinstance(value, dict):
+        return {name: _on(device, item) for name, item in value.items()}
+    return value.to(device) if isinstance(value, Tensor) else value
 
 
 def _in_float32(signals: Signals) -> Signals:
@@ -79,6 +89,14 @@ class Best:
         if top1 > self.top1:
             self.epoch, self.top1 = epoch, top1
             self.state = {k: v.detach().to("cpu", copy=True) for k, v in network.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All fields."""
+        return {"epoch": self.epoch, "top1": self.top1, "state": self.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        self.epoch, self.top1, self.state = state["epoch"], state["top1"], dict(state["state"])
 
 
 class Learner:
@@ -204,6 +222,27 @@ class Learner:
         first = self.optimizer.param_groups[0]
         self.curve.append({"epoch": epoch, "lr": first["lr"] / first["lr_scale"], **terms, **figures})
         self.best.offer(epoch, holdout["top1"], self.evaluated)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that its next step and its record depend on; the schedule is a function of the step alone.
+
+        Tensors are the live ones: write them before the next step.
+        """
+        return {
+            **{name: part.state_dict() for name, part in self._parts().items()},
+            **{name: getattr(self, name) for name in PLAIN},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave, bit for bit; made from the same spec."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        for name in PLAIN:
+            setattr(self, name, _on(self.device, state[name]))
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in STATEFUL}
+        return parts if self.ema is None else {**parts, "ema": self.ema}
 
     def best_network(self) -> nn.Module:
         """A copy of the evaluated network with the weights of the best epoch."""
