@@ -135,7 +135,7 @@ class ViewSpec(Spec):
     def _enough_for_evaluation(self) -> ViewSpec:
         if self.shorter_side is not None and self.shorter_side < self.eval_side:
             raise ValueError(
-                f"shorter_side: expected at least {self.eval_side}, for evaluation resizes pictures to size / crop_pct "
+                f"expected a shorter_side of at least {self.eval_side}, for evaluation resizes pictures to size / crop_pct "
                 f"= {self.size} / {self.crop_pct:g} before it cuts out the centre; found {self.shorter_side}, from "
                 "which they would be enlarged"
             )

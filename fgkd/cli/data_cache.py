@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fgkd.data import ImageData
     from fgkd.data.decoded import Manifest
 
+LEAST = 16  # px, as for views
+
 
 def cache_data(args: Namespace) -> int:
     """Build, list or remove decoded caches."""
@@ -34,6 +36,10 @@ def cache_data(args: Namespace) -> int:
         return _remove(args, cache)
     if args.size is None:
         raise UserError("expected --size N: the shorter side in px, a suite's view.shorter_side")
+    if args.size < LEAST:
+        raise UserError(f"--size: expected at least {LEAST} px, found {args.size}")
+    if args.threads is not None and args.threads < 1:
+        raise UserError(f"--threads: expected at least 1, found {args.threads}")
     return _build(args, writable(cache, "--cache"))
 
 

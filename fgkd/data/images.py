@@ -108,7 +108,7 @@ def decode(data: bytes, shorter_side: int | None = None) -> np.ndarray:
 
 
 def _turned(picture: Image.Image, pixels: np.ndarray) -> bool:
-    """Whether EXIF laid the picture on its side. The shape tells, but for a near-square that was reduced to a square."""
+    """Whether EXIF laid the picture on its side: told by the shape, unless a near-square was reduced to a square."""
     (width, height), (rows, columns) = picture.size, pixels.shape[:2]
     if rows == columns and width != height:
         return picture.getexif().get(ORIENTATION, 1) >= 5

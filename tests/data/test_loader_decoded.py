@@ -1,7 +1,8 @@
-"""The same order and pixels for any number of workers and processes, from any step, with the decoded cache and without."""
+"""The same order and pixels for any number of workers and processes, from any step, cached or not."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -41,26 +42,27 @@ def equal(ours: tuple[torch.Tensor, ...], theirs: tuple[torch.Tensor, ...]) -> b
     return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("cached", [False, True])
+@pytest.fixture(params=itertools.product([0, 2], [1, 2], [False, True]), ids=str)
+def serving(request: pytest.FixtureRequest, decoded: Decoded) -> dict:
+    """Ways to serve one loader: workers, processes, the cache or the files."""
+    workers, world, cached = request.param
+    return {"workers": workers, "world": world, "decoded": decoded if cached else None}
+
+
 @pytest.mark.parametrize("start", [0, 1])
-@pytest.mark.parametrize("world", [1, 2])
-@pytest.mark.parametrize("workers", [0, 2])
-def test_training_batches(odd, decoded, workers, world, start, cached):
+def test_training_batches(odd, serving, start):
+    world = serving["world"]
     expected = rows(lessons(odd)[start:])
-    serving = {"workers": workers, "world": world, "decoded": decoded if cached else None}
     parts = [lessons(odd, start, rank=rank, **serving) for rank in range(world)]
     together = [part[step] for step in range(len(parts[0])) for part in parts]
     assert [batch.offset for batch in together[:world]] == [0, 2][:world]
     assert equal(rows(together), expected)
 
 
-@pytest.mark.parametrize("cached", [False, True])
-@pytest.mark.parametrize("world", [1, 2])
-@pytest.mark.parametrize("workers", [0, 2])
-def test_evaluation_batches(odd, decoded, workers, world, cached):
+def test_evaluation_batches(odd, serving):
     expected = rows(list(EvalLoader(odd.test, VIEW, batch_size=3)))
-    serving = {"workers": workers, "world": world, "decoded": decoded if cached else None}
-    parts = [list(EvalLoader(odd.test, VIEW, batch_size=3, rank=rank, **serving)) for rank in range(world)]
+    ranks = range(serving["world"])
+    parts = [list(EvalLoader(odd.test, VIEW, batch_size=3, rank=rank, **serving)) for rank in ranks]
     assert equal(rows([batch for part in parts for batch in part]), expected)
 
 

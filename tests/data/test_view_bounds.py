@@ -16,7 +16,7 @@ def test_the_least_side_is_what_evaluation_resizes_to(size, crop_pct, least):
     view = ViewSpec(size=size, crop_pct=crop_pct, shorter_side=least)
     assert view.eval_side == least
     assert EvalView(view)._transform.transforms[0].max_size == least
-    with pytest.raises(ValidationError, match=f"shorter_side: expected at least {least}, .*found {least - 1}"):
+    with pytest.raises(ValidationError, match=f"expected a shorter_side of at least {least}, .*found {least - 1}"):
         ViewSpec(size=size, crop_pct=crop_pct, shorter_side=least - 1)
 
 
@@ -44,6 +44,6 @@ def test_a_suite_sets_it(tmp_path):
 )
 def test_too_small_a_side_is_met_when_the_suite_is_read(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(SUITE + text)
-    with pytest.raises(UserErrors, match="shorter_side: expected at least 109") as caught:
+    with pytest.raises(UserErrors, match="expected a shorter_side of at least 109") as caught:
         load_suite(tmp_path / "mine.yaml")
     assert "mine.yaml:6:" in str(caught.value) or "mine.yaml:9:" in str(caught.value)
