@@ -5,7 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli.places import cache_folder, data_root, parse_precision, parse_shard, weights_folder, writable
+from fgkd.cli.places import (
+    cache_folder,
+    data_root,
+    parse_period,
+    parse_precision,
+    parse_shard,
+    weights_folder,
+    writable,
+)
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError
 from fgkd.spec import RunSpec
@@ -56,6 +64,7 @@ def _option_fields(args: Namespace) -> dict[str, Any]:
         "workers": args.workers,
         "rerun": args.rerun,
         "shard": parse_shard(args.shard),
+        "checkpoint_every": parse_period(args.checkpoint_every),
     }
 
 

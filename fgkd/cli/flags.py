@@ -50,6 +50,12 @@ def execution(command: argparse.ArgumentParser) -> None:
     """How a suite is run; nothing that changes a result."""
     command.add_argument("--rerun", action="store_true", help="run again what has a record already")
     command.add_argument(
+        "--checkpoint-every",
+        default="5m",
+        metavar="TIME",
+        help="how often a cohort's state is saved: 90s, 5m, 1h, or off (default: 5m)",
+    )
+    command.add_argument(
         "--shard", metavar="I/N", help="the I-th of N parts of the suite, I from 0: for several machines"
     )
     command.add_argument(

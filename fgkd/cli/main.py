@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from fgkd.cli.parser import build_parser
-from fgkd.errors import UserError
+from fgkd.errors import Stopped, UserError
 
 FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130  # exit codes: runs failed, the user can mend it, Ctrl-C
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
     0: done; 1: some runs failed, or a board is out of date; 2: something for the user to mend, told in one message;
-    130: interrupted.
+    130: interrupted; 143: asked to stop by SIGTERM.
     """
     try:
         args = build_parser().parse_args(argv)
@@ -26,9 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         _say(str(error))
         return MISTAKEN
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _say("interrupted; the same command continues where this one stopped")
-        return INTERRUPTED
+        return stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

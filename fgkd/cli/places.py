@@ -58,6 +58,21 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
+def parse_period(text: str) -> float:
+    """Seconds of a time such as ``90s``, ``5m`` or ``1.5h``; 0 for ``0`` and ``off``.
+
+    Example:
+        >>> parse_period("5m"), parse_period("0.5s"), parse_period("off")
+        (300.0, 0.5, 0.0)
+    """
+    if text in ("0", "off"):
+        return 0.0
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)([smh])", text)
+    if not found:
+        raise UserError(f"--checkpoint-every: expected a time such as 90s, 5m or 1h, or off, found {text!r}")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 def parse_precision(text: str | None) -> Precision:
     """The precision of training: what was asked for, else what ``accelerate launch`` set, else ``no``."""
     asked = text or os.environ.get("ACCELERATE_MIXED_PRECISION") or "no"

@@ -50,8 +50,8 @@ def code_commit() -> str | None:
         return None
 
 
-def environment(engine: Engine, started: datetime) -> Environment:
-    """Versions, device and times."""
+def environment(engine: Engine, started: str) -> Environment:
+    """Versions, device and times; `started` in ISO 8601."""
     cuda = engine.device.type == "cuda"
     device = torch.cuda.get_device_name(engine.device) if cuda else f"cpu ({torch.get_num_threads()} threads)"
     libraries = {name: version(name) for name in ("torch", "timm", "accelerate", "albumentations")}
@@ -63,13 +63,13 @@ def environment(engine: Engine, started: datetime) -> Environment:
         precision=engine.precision,
         num_processes=engine.world,
         code_commit=os.environ.get("FGKD_CODE_COMMIT") or code_commit(),
-        started=started.isoformat(timespec="seconds"),
+        started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
 def make_record(
-    learner: Learner, cohort: Cohort, *, suite: Suite, data: ImageData, notes: tuple[str, ...], started: datetime
+    learner: Learner, cohort: Cohort, *, suite: Suite, data: ImageData, notes: tuple[str, ...]
 ) -> RunRecord:
     """The record of one learner of a cohort that has run."""
     spec, result = learner.spec, cohort.results[learner.run_id]
@@ -90,8 +90,8 @@ def make_record(
         epochs_done=len(learner.curve),
         curve=learner.curve,
         costs=_costs(learner, cohort),
-        cohort=CohortFacts(size=len(cohort.learners), id=cohort.feed.digest()),
-        environment=environment(cohort.engine, started),
+        cohort=CohortFacts(size=cohort.size, id=cohort.feed.digest()),
+        environment=environment(cohort.engine, cohort.started),
         diagnostics=dict(learner.objective.diagnostics(head_of(learner.evaluated))) if done else {},
         predictions=None if result.predictions is None else pack_predictions(result.predictions.numpy()),
     )
@@ -126,7 +126,7 @@ def _student_facts(learner: Learner) -> StudentFacts:
         img_size=sight.size,
         param_count=price.params,
         macs=price.macs,
-        crop_pct=view.crop_pct,
+        crop_pct=min(view.crop_pct, sight.crop_pct or view.crop_pct),
         interpolation=view.interpolation,
         weights_hash=weights_hash(learner.evaluated),
         deployed_extra=learner.belongings.reshaped,

@@ -78,7 +78,16 @@ class SuiteProgress:
             self._bars.remove_task(self._cohort)
         total = feed.epochs * steps_per_epoch
         self._cohort = self._bars.add_task(f"cohort {number}", total=total or None, note="")
-        self._begun = time.perf_counter()
+        self._begun, self._images, self._waited, self._steps = time.perf_counter(), 0, 0.0, 0
+
+    def resume_cohort(self, cohort: Cohort) -> None:
+        """The cohort stands where an earlier launch left it."""
+        epoch, step = cohort.position
+        self._steps = epoch * cohort.loaders.train.steps_per_epoch + step
+        self._images, self._waited = cohort.images, cohort.clock.seconds().get("load", 0)
+        self._bars.advance(self._suite, epoch * len(cohort.learners))
+        if self._cohort is not None:
+            self._bars.advance(self._cohort, self._steps)
 
     def batch(self, cohort: Cohort, epoch: int, images: int) -> None:
         """A lesson is done."""
@@ -88,13 +97,14 @@ class SuiteProgress:
     def epoch(self, cohort: Cohort, epoch: int) -> None:
         """An epoch is done."""
         wall = time.perf_counter() - self._begun
-        seconds = cohort.clock.seconds()
-        note = f"{cohort.images / wall:.0f} img/s, {seconds.get('load', 0) / wall:.0%} waiting for data"
+        waited = cohort.clock.seconds().get("load", 0) - self._waited
+        note = f"{(cohort.images - self._images) / wall:.0f} img/s, {waited / wall:.0%} waiting for data"
         self._bars.advance(self._suite, len(cohort.learners))
         if self._cohort is not None:
             self._bars.update(self._cohort, note=note)
         if not self.console.is_terminal or epoch + 1 == cohort.feed.epochs:
-            left = wall / (epoch + 1) * (cohort.feed.epochs - epoch - 1)
+            done, todo = (n * cohort.loaders.train.steps_per_epoch for n in (epoch + 1, cohort.feed.epochs - epoch - 1))
+            left = wall / max(1, done - self._steps) * todo
             self.say(f"  epoch {epoch + 1}/{cohort.feed.epochs}: {_standing(cohort)}; {note}, {left:.0f} s left")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -14,20 +13,26 @@ from rich.console import Console
 from fgkd.data import EvalLoader, ImageData, Split, TrainLoader, open_dataset
 from fgkd.data.decoded import Decoded
 from fgkd.data.decoded import find as find_decoded
-from fgkd.errors import UserError
+from fgkd.errors import UserError, UserErrors
+from fgkd.files import sweep
 from fgkd.leaderboard import print_board, write_boards
 from fgkd.models.store import WeightStore
 from fgkd.plan import Plan, PlannedCohort, make_plan
 from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
-from fgkd.record import read_records, recorded_ids, records_folder, write_record
+from fgkd.record import read_records, recorded_ids, records_folder
+from fgkd.runner.admission import Baselines, judge
+from fgkd.runner.finish import record_cohort
+from fgkd.runner.grace import Grace
 from fgkd.runner.options import Options
-from fgkd.runner.outcome import make_record, weight_facts
-from fgkd.runner.preflight import check, sizes
+from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
-from fgkd.spec import Feed, RunSpec
+from fgkd.runner.qualms import twins
+from fgkd.runner.rerun import Rerun
+from fgkd.runner.resume import Checkpoints, facts_of
+from fgkd.spec import Feed, RunSpec, teacher_run
 from fgkd.suite import Suite
-from fgkd.teacher.gate import pass_gate
+from fgkd.teacher.gate import Bar
 from fgkd.teacher.live import Teacher
 from fgkd.teacher.survey import TeacherSurvey
 from fgkd.train.assemble import Workshop, assemble, open_teacher
@@ -35,12 +40,21 @@ from fgkd.train.cohort import Cohort, Loaders
 from fgkd.train.engine import Engine
 from fgkd.train.learner import Learner
 
+CHECKPOINTS = "checkpoints"  # in the cache
+
 
 def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     """What is missing of `runs`, in order, given the records and the weights at hand."""
-    recorded = set() if options.rerun else recorded_ids(records_folder(options.results, suite.name))
-    store = WeightStore(options.cache / "weights")
-    return make_plan(shard(runs, options.shard), recorded=recorded, stored=store)
+    mine, recorded = shard(runs, options.shard), recorded_ids(records_folder(options.results, suite.name))
+    if options.rerun:
+        recorded = rerun_of(suite, mine, options).done(recorded)
+    return make_plan(mine, recorded=recorded, stored=WeightStore(options.cache / "weights"))
+
+
+def rerun_of(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Rerun:
+    """What an earlier launch of the same ``--rerun`` left to do."""
+    records = records_folder(options.results, suite.name)
+    return Rerun(options.cache / CHECKPOINTS, records, [run.run_id for run in runs])
 
 
 def shard(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec]:
@@ -62,6 +76,9 @@ def dry_run(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Co
         The priced plan as plain values.
     """
     plan = plan_for(suite, runs, options)
+    classes = {spec: sizes(spec, options)[0] for spec in dict.fromkeys(run.feed.dataset for run in plan.runs)}
+    if problems := network_problems(plan.runs, classes, options, with_weights=False):
+        raise UserErrors(problems)
     prices = Pricer(lambda run: sizes(run.feed.dataset, options)).plan(plan)
     speed = machine_speed(Accelerator().device)
     if console is not None:
@@ -97,12 +114,15 @@ class _Session:
         self.datasets: dict[object, ImageData] = {}
         self.caches: dict[object, Decoded | None] = {}
         self.refused: list[str] = []
+        self.baselines = Baselines(self.folder, self.runs)
+        self.bars: dict[str, Bar] = {}  # by run id
+        self.rerun = rerun_of(suite, shard(runs, options.shard), options) if options.rerun else None
+        self.grace = Grace(speak=self.engine.main)
 
     def run(self) -> int:
         """All cohorts, then the boards."""
-        with SuiteProgress(self.plan, self.console, enabled=self.engine.main) as progress:
-            if self.plan.recorded:
-                progress.say(f"{len(self.plan.recorded)} runs of {self.suite.name} are recorded already")
+        with self.grace, SuiteProgress(self.plan, self.console, enabled=self.engine.main) as progress:
+            self.tidy(progress)
             for number, planned in enumerate(self.plan.cohorts, 1):
                 try:
                     self.run_cohort(number, planned, progress)
@@ -111,6 +131,36 @@ class _Session:
                     progress.say(f"{planned.feed.dataset.name}: {error}", style="red")
                 self.engine.release()
         return self.report()
+
+    def tidy(self, progress: SuiteProgress) -> None:
+        """Say what is done already or doubtful, and remove what launches that were killed left behind."""
+        for warning in twins(self.plan.runs):
+            progress.say(warning, style="yellow")
+        done = len(self.plan.recorded)
+        if self.rerun is not None and self.rerun.under_way:
+            progress.say(f"continuing the rerun begun {self.rerun.begun}; remove {self.rerun.path} to begin a new one")
+        elif done:
+            progress.say(f"{done} runs of {self.suite.name} are recorded already")
+        self.checkpoints = Checkpoints(
+            self.options.cache / CHECKPOINTS,
+            self.engine,
+            every=self.options.checkpoint_every,
+            grace=self.grace,
+            say=progress.say,
+        )
+        self.checkpoints.forget(self.done)
+        with self.engine.accelerator.main_process_first():
+            if self.engine.main:
+                sweep(self.folder)
+            if self.rerun is not None:  # the others read what the main process noted
+                self.rerun = rerun_of(self.suite, shard(self.runs, self.options.shard), self.options)
+                self.rerun.begin(run.run_id for run in self.plan.runs)
+
+    @property
+    def done(self) -> set[str]:
+        """Runs that this command need not run any more."""
+        recorded = recorded_ids(self.folder)
+        return recorded if self.rerun is None else self.rerun.done(recorded)
 
     def report(self) -> int:
         """Write and print the boards; what is the exit code?"""
@@ -138,12 +188,15 @@ class _Session:
 
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:
         """Train, examine and record one cohort."""
-        started = datetime.now(UTC)
         if absent := [run_id for run_id in sorted(planned.waits_for) if run_id not in self.store]:
             raise UserError(
                 f"{len(planned.runs)} runs wait for {', '.join(absent)}, which did not end well; see its record"
             )
-        data, feed = self.data(planned.feed), planned.feed
+        data = self.data(planned.feed)
+        admitted = self.admitted(planned, data, progress)
+        if admitted is None:
+            return
+        planned, feed = admitted, admitted.feed
         loaders = self.loaders(feed, data)
         workshop = Workshop(
             num_classes=data.num_classes,
@@ -156,9 +209,33 @@ class _Session:
         steps = loaders.train.steps_per_epoch
         learners = [self.learner(run, workshop, teacher, survey, steps) for run in planned.runs]
         progress.start_cohort(number, planned, steps)
-        cohort = Cohort(feed, learners, teacher, loaders, self.engine, watch=progress)
-        cohort.run()
-        self.record(cohort, data, started)
+        facts = {run.run_id: self.facts(run, data) for run in planned.runs}
+        with self.checkpoints.keeper(planned, facts) as keeper, self.grace.patience():
+            cohort = Cohort(feed, learners, teacher, loaders, self.engine, watch=progress, keeper=keeper)
+            if self.checkpoints.resume(cohort, facts):
+                progress.resume_cohort(cohort)
+            cohort.run()
+            self.record(cohort, data)
+        self.checkpoints.forget(self.done)
+
+    def facts(self, run: RunSpec, data: ImageData) -> dict[str, Any]:
+        """What a saved state of a run belongs to; one of a rerun to that rerun alone, which was asked for anew."""
+        own = facts_of(run, data, self.store, self.engine)
+        return own if self.rerun is None else {**own, "rerun": self.rerun.name}
+
+    def admitted(self, planned: PlannedCohort, data: ImageData, progress: SuiteProgress) -> PlannedCohort | None:
+        """Those of a cohort whose teacher is proven to be one; None where nobody is left."""
+        own = teacher_run(planned.feed)
+        if own is None:
+            return planned
+        ruling = judge(planned, self.store.facts(own.run_id), data.num_classes, self.baselines)
+        for remark in ruling.remarks:
+            progress.say(remark)
+        for refusal in ruling.refusals:
+            progress.say(refusal, style="red")
+        self.refused += ruling.refusals
+        self.bars |= ruling.bars
+        return ruling.cohort
 
     def learner(
         self, run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: TeacherSurvey | None, steps: int
@@ -185,7 +262,6 @@ class _Session:
         run = next(run for run in planned.runs if run.feed.teacher)
         teacher = open_teacher(run, workshop)
         assert teacher.credentials.run_id is not None
-        pass_gate(spec, self.store.facts(teacher.credentials.run_id), num_classes=data.num_classes)
         view = planned.feed.view
         survey = TeacherSurvey(
             teacher,
@@ -243,16 +319,10 @@ class _Session:
             return self.options.workers
         return 0 if self.engine.device.type == "cpu" else min(8, (os.cpu_count() or 1) // self.engine.world)
 
-    def record(self, cohort: Cohort, data: ImageData, started: datetime) -> None:
-        """Weights first, then records: a run that is recorded has its weights."""
+    def record(self, cohort: Cohort, data: ImageData) -> None:
+        """Weights and records of a cohort, by the main process."""
         if self.engine.main:
-            for learner in cohort.learners:
-                record = make_record(
-                    learner, cohort, suite=self.suite, data=data, notes=self.suite.notes, started=started
-                )
-                if learner.active:
-                    self.store.save(learner.run_id, learner.evaluated, weight_facts(learner, record, data))
-                recorded = record.run_id in recorded_ids(self.folder)
-                if not recorded or self.options.rerun:
-                    write_record(record, self.folder, overwrite=self.options.rerun)
+            record_cohort(
+                cohort, data, self.suite, store=self.store, folder=self.folder, bars=self.bars, rerun=self.rerun
+            )
         self.engine.wait()
