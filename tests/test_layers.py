@@ -24,6 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "plan": ("plan", "plan_view", "price"),
     "train": ("train",),
     "boards": ("record", "leaderboard", "report"),
+    "export": ("export",),
     "runner": ("runner",),
     "command": ("__main__", "bench", "cli"),
 }
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"ground", "spec", "suite", "data", "models"},
     "train": {"ground", "metrics", "spec", "methods", "data", "models", "teacher"},
     "boards": {"ground", "spec"},
+    "export": {"ground", "metrics", "spec", "methods", "data", "models", "teacher", "train", "boards"},
     "runner": set(LAYERS),
     "command": set(LAYERS),
 }

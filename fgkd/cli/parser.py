@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _methods(commands)
     _backbones(commands)
     _data(commands)
+    _export(commands)
     return parser
 
 
@@ -110,6 +111,23 @@ def _data(commands: Any) -> None:
     check.add_argument("--protocol", default="default")
     flags.data_root(check)
     check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def _export(commands: Any) -> None:
+    text = "write a recorded run as a folder that timm loads (ONNX where a method keeps layers of its own)"
+    command = flags.command(commands, "export", "fgkd.cli.export:export", text)
+    command.add_argument("run_id", metavar="RUN_ID", help="as on the board; its beginning or its hash's will do")
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="new, empty, or an earlier export")
+    command.add_argument("--suite", metavar="NAME", help="look among this suite's records alone")
+    command.add_argument("--onnx", action="store_true", help="write model.onnx too (needs the extra onnx)")
+    command.add_argument(
+        "--verify", action="store_true", help="load the folder again and measure it; exit code 1 unless as recorded"
+    )
+    command.add_argument("--push", metavar="OWNER/NAME", help="upload it to the Hugging Face hub")
+    command.add_argument("--private", action="store_true", help="make the hub's repository private, where it is new")
+    flags.results(command)
+    flags.data_root(command)
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
 
 
 def _data_prepare(actions: Any) -> None:

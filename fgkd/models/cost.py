@@ -38,8 +38,9 @@ def cost(network: nn.Module | BackboneSpec, size: int, num_classes: int = 1000) 
 
 
 def count_params(module: nn.Module) -> int:
-    """All parameters, frozen ones included; shared ones once."""
-    return sum(p.numel() for p in module.parameters())
+    """All parameters, frozen ones included; shared ones once. Buffers called weight or bias are parameters too."""
+    frozen = {id(b): b for name, b in module.named_buffers() if name.rpartition(".")[2] in ("weight", "bias")}
+    return sum(p.numel() for p in [*module.parameters(), *frozen.values()])
 
 
 @torch.no_grad()

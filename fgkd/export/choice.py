@@ -1,0 +1,91 @@
+"""From a run id, or the beginning of one, to its record among all results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fgkd.errors import UserError, near_names
+from fgkd.models.store import WeightStore
+from fgkd.record import RunRecord, read_record, read_records
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A record and the folder of records that it lies in."""
+
+    record: RunRecord
+    folder: Path
+
+    def companions(self) -> list[RunRecord]:
+        """All readable records of the same suite, this one among them."""
+        return read_records(self.folder)[0]
+
+
+def choose_run(run: str, results: Path, store: WeightStore, suite: str | None = None) -> Chosen:
+    """The recorded run that ended well whose id is, or begins with, `run`, and whose weights are in `store`.
+
+    Args:
+        run: an id such as ``kd-3f2a9c51d0be``, its beginning, or the beginning of its hash.
+        results: the folder of all suites' results, or of one suite.
+        store: where weights lie.
+        suite: only this suite's records.
+
+    Raises:
+        UserError: no such run, several, one without a result, or one without its weights here.
+    """
+    files = [path for path in _record_files(results) if suite in (None, path.parent.parent.name)]
+    if not files:
+        raise UserError(
+            f"no records below {results}; expected SUITE/records/*.json, which fgkd bench writes (--results)"
+        )
+    run_id = _complete(run, {path.stem for path in files})
+    chosen = [Chosen(read_record(path), path.parent) for path in files if path.stem == run_id]
+    well = [one for one in chosen if one.record.status == "ok" and one.record.student and one.record.data]
+    if not well:
+        record = chosen[0].record
+        raise UserError(f"run {run_id} has no result to export: {record.status}, {record.reason}")
+    if run_id not in store:
+        raise UserError(_no_weights(well[0].record, store))
+    return _of_these_weights(well, str(store.facts(run_id)["weights_hash"]))
+
+
+def _record_files(results: Path) -> list[Path]:
+    folders = [results / "records"] if (results / "records").is_dir() else sorted(results.glob("*/records"))
+    return [path for folder in folders for path in sorted(folder.glob("*.json"))]
+
+
+def _complete(run: str, run_ids: Iterable[str]) -> str:
+    """The one id that `run` is, or that begins with it."""
+    known = sorted(run_ids)
+    if run in known:
+        return run
+    found = [name for name in known if name.startswith(run) or name.rpartition("-")[2].startswith(run)] if run else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+        raise UserError(f"run {run!r}: {len(found)} runs begin so: {shown}; write more of the one meant")
+    hint = f"did you mean {' or '.join(near)}?" if (near := near_names(run, known)) else "fgkd board shows them"
+    raise UserError(f"unknown run {run!r} among {len(known)} recorded ones; {hint}")
+
+
+def _of_these_weights(well: list[Chosen], weights_hash: str) -> Chosen:
+    """Several suites may hold the same run; the record must be of the weights that are here."""
+    for one in well:
+        assert one.record.student
+        if one.record.student.weights_hash == weights_hash:
+            return one
+    raise UserError(
+        f"run {well[0].record.run_id}: the weights in the cache are not those that its record speaks of (another "
+        f"machine or an earlier run); run it again with fgkd bench --suite {well[0].record.suite} --rerun"
+    )
+
+
+def _no_weights(record: RunRecord, store: WeightStore) -> str:
+    return (
+        f"run {record.run_id} is recorded, but its weights are not in {store.folder}: it was run on another machine, "
+        f"or with another cache; name that cache by --cache, or run it here: fgkd bench --suite {record.suite} "
+        "--rerun, with --methods, --students and --seeds for this one alone"
+    )

@@ -1,0 +1,96 @@
+"""``fgkd.json`` in an export: what the folder holds, enough to load and to verify it again, nothing of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from timm.models._hub import load_model_config_from_path
+
+from fgkd.errors import UserError
+from fgkd.models import InputSpec
+from fgkd.models.create import RESERVED
+from fgkd.spec import RunSpec
+
+NAME = "fgkd.json"
+
+
+class Manifest(BaseModel):
+    """The content of ``fgkd.json``.
+
+    Attributes:
+        kind: ``timm``: plain timm loads the folder; ``network``: fgkd rebuilds the network, others take the ONNX file.
+        run_id: of the run that the weights come from.
+        spec: that run's, without paths of the machine it ran on.
+        class_names: K names, in the order of the logits.
+        train_images: size of the training split.
+        input: what the network expects.
+        test_top1: as recorded, in [0, 1].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    kind: Literal["timm", "network"]
+    run_id: str
+    spec: RunSpec
+    class_names: tuple[str, ...] = Field(min_length=1)
+    train_images: int = Field(ge=1)
+    input: InputSpec
+    test_top1: float | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an exported folder; UserError where `folder` is none."""
+    path = folder / NAME
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{folder}: expected a folder that fgkd export wrote, found no {NAME} in it") from None
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{path}: cannot be read ({str(error).splitlines()[0]}); export the run again") from None
+
+
+def is_export(folder: Path) -> bool:
+    """Whether `folder` is an export of ours, whole enough to be replaced."""
+    return (folder / NAME).is_file()
+
+
+def public_spec(spec: RunSpec) -> RunSpec:
+    """`spec` with the last part alone of every path, and folders of networks named by what they hold."""
+    return RunSpec.model_validate(_public(spec.model_dump(mode="json")))
+
+
+def _public(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    value = {key: _public(part) for key, part in value.items()}
+    name = value.get("name")
+    if isinstance(name, str) and name.startswith("local-dir:"):
+        _, architecture, model_args = load_model_config_from_path(name.partition(":")[2])
+        kept = {key: arg for key, arg in model_args.items() if key not in RESERVED | {"img_size"}}
+        value |= {"name": architecture, "kwargs": kept | value.get("kwargs", {}), "weights": "none"}
+    elif isinstance(name, str) and name.startswith(("folder:", "table:")):
+        value["name"] = public_name(name)
+    if isinstance(value.get("weights"), str):
+        value["weights"] = Path(value["weights"]).name
+    if isinstance(value.get("label"), str):
+        value["label"] = public_name(value["label"])
+    return value
+
+
+def public_name(name: str) -> str:
+    """The name of a data set or network without the folders that lead to it.
+
+    Example:
+        >>> public_name("folder:/home/me/birds"), public_name("cub200"), public_name("hf-hub:timm/resnet18.a1_in1k")
+        ('folder:birds', 'cub200', 'hf-hub:timm/resnet18.a1_in1k')
+    """
+    prefix, colon, rest = name.partition(":")
+    return f"{prefix}:{Path(rest).name}" if colon and prefix in ("folder", "table", "local-dir") else name
