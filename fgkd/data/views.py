@@ -89,6 +89,12 @@ def _strong(spec: ViewSpec) -> list[Any]:
     ]
 
 
+@AUGMENTS.register("imagenet")
+def _imagenet(spec: ViewSpec) -> list[Any]:
+    """The plain recipe of ImageNet tables: a crop of 8 % of the area or more, and flip."""
+    return [_random_crop(spec, 0.08), _engine().HorizontalFlip(p=0.5)]
+
+
 @AUGMENTS.register("cifar")
 def _cifar(spec: ViewSpec) -> list[Any]:
     """Shift by up to an eighth of the side (4 pixels of 32) over black, and flip."""

@@ -76,6 +76,7 @@ def check_overrides(
         found = [Fault(("set", *_set_path(override, f.path)), f.text) for f in after if f not in before]
         found += [Fault(("set", *f.path), f.text) for f in _names(override.set, known, methods)]
         found += [*keys, *_order(override), *_conditions(override, names)]
+        found += _parameters(settings, override, methods) if methods else []
         faults += [Fault(("overrides", i, *fault.path), fault.text) for fault in found]
     return faults
 
@@ -92,6 +93,22 @@ def _keys(override: Override) -> Iterator[Fault]:
             yield Fault(("set", key), str(unknown_name("setting", key, known)))
         elif not rest and root in ENTRY_AXES:
             yield Fault(("set", key), f"expected a key of it, such as {root}.name, or the whole list, {root}s")
+
+
+def _parameters(settings: Settings, override: Override, methods: MethodTable) -> Iterator[Fault]:
+    """What is wrong with parameters of methods, tried on each method of the suite that they are for."""
+    given = {key.partition(".")[2]: value for key, value in override.set.items() if key.startswith("method.")}
+    if not given:
+        return
+    for entry in _list(settings, "methods"):
+        meant = override.when.get("method", ("*",))
+        if methods.problems(entry) or not any(matches(methods.label(entry), pattern) for pattern in meant):
+            continue
+        form = entry_form("method", entry)
+        for key, value in given.items():
+            put(form, key, value)
+        for problem in methods.problems(form):
+            yield Fault(("set", f"method.{next(iter(given))}"), problem)
 
 
 def _order(override: Override) -> Iterator[Fault]:

@@ -10,13 +10,13 @@ from pydantic_core import ErrorDetails
 
 from fgkd.errors import near_names
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, Recipe, Sampler, Spec, TeacherSpec, TeacherTraining, ViewSpec
-from fgkd.suite.grid import AXES, LISTS, entry_form
+from fgkd.suite.grid import AXES, ENTRY_AXES, LISTS, entry_form
 from fgkd.suite.yaml_places import Fault, Path
 
 BACKBONE_KEYS = set(BackboneSpec.model_fields) - {"name"}
 TEACHER_KEYS = BACKBONE_KEYS | {"backbone", "name", "train", "recipe", "gate", "seed"}
 SECTIONS = {"view": ViewSpec, "recipe": Recipe}
-SETTABLE = {*LISTS, "epochs", "batch_size", "bank", "sampler", "holdout", *SECTIONS, "dataset", "teacher", "student"}
+SETTABLE = {*LISTS, "epochs", "batch_size", "bank", "sampler", "holdout", *SECTIONS, *ENTRY_AXES}
 
 
 def teacher_form(entry: Any) -> Any:
@@ -79,6 +79,13 @@ KNOWN_KEYS = {
     "overrides": set(OverrideForm.model_fields),
     "when": set(AXES),
     "": set(SuiteForm.model_fields),
+}
+
+BOOLEANS = {
+    key
+    for form in (Recipe, ViewSpec, TeacherTraining)
+    for key, field in form.model_fields.items()
+    if field.annotation is bool
 }
 
 COMPARISONS = {  # the longer words first
@@ -147,8 +154,10 @@ def _brief(value: Any) -> str:
 
 
 def _stray_booleans(value: Any, path: Path = ()) -> Iterator[Fault]:
-    """Pydantic would read yes, no, on and off as 1 and 0. Only free parameters may be booleans."""
+    """Pydantic would read yes, no, on and off as 1 and 0. Only free parameters and true switches may be booleans."""
     if isinstance(value, bool):
+        if path and path[-1] in BOOLEANS:
+            return
         yield Fault(
             path, f"expected a number or text, found {str(value).lower()} (quote yes, no, on, off to mean text)"
         )

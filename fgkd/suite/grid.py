@@ -15,7 +15,7 @@ from typing import Any
 
 AXES = ("dataset", "teacher", "student", "method", "data_seed", "seed")
 LISTS = {f"{axis}s": axis for axis in AXES}
-ENTRY_AXES = ("dataset", "teacher", "student")  # whose entries are mappings that an override may reach into
+ENTRY_AXES = ("dataset", "teacher", "student", "method")  # whose entries are mappings that an override may reach into
 Settings = dict[str, Any]
 NameOf = Callable[[str, Any], Any]  # (axis, entry) -> what conditions and filters call it
 Keep = Callable[[str, Any], bool]  # (axis, name) -> whether a filter lets it through
@@ -130,10 +130,12 @@ def entry_form(axis: str, entry: Any) -> Any:
         {'name': 'resnet18'}
         >>> entry_form("teacher", {"backbone": "resnet50", "recipe": "finetune"})
         {'backbone': 'resnet50', 'train': {}}
+        >>> entry_form("method", "kd+crd")
+        {'method': 'kd+crd'}
     """
     if axis not in ENTRY_AXES or entry is None:
         return entry
-    key = "backbone" if axis == "teacher" else "name"
+    key = {"teacher": "backbone", "method": "method"}.get(axis, "name")
     form = {key: entry} if isinstance(entry, str) else copy.deepcopy(entry)
     if not isinstance(form, dict):
         return form

@@ -21,7 +21,7 @@ def picture(height: int = 90, width: int = 130, seed: int = 0) -> np.ndarray:
 
 
 def test_names():
-    assert augment_names() == ["cifar", "light", "none", "standard", "strong"]
+    assert augment_names() == ["cifar", "imagenet", "light", "none", "standard", "strong"]
 
 
 def test_unknown_name_has_near_names():

@@ -1,12 +1,13 @@
 """Residual networks for 32 px images: ResNet (arXiv:1512.03385, section 4.2) and wide ResNet (arXiv:1605.07146).
 
 The narrow ones have 16 channels in stem and first stage and 1x1 projections where the shape changes; ``x4`` has a stem
-of 32 and stages of 64, 128 and 256, as in the tables of CRD (arXiv:1910.10699) and its successors.
+of 32 and stages of 64, 128 and 256, as in the tables of CRD (arXiv:1910.10699) and its successors. Theirs too is the
+ResNet-50: ImageNet's, with a 3x3 stem and no pooling, so that its first stage keeps the full resolution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -22,6 +23,27 @@ class BasicBlock(nn.Module):
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(*conv_norm(inside, outside, 3, stride), nn.ReLU(), *conv_norm(outside, outside))
+        same = stride == 1 and inside == outside
+        self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm(inside, outside, 1, stride))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, outside, H / stride, W / stride)."""
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+class Bottleneck(nn.Module):
+    """1x1 to a quarter of the width, 3x3, 1x1 back, and a shortcut, norm after each convolution."""
+
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__()
+        narrow = outside // 4
+        self.body = nn.Sequential(
+            *conv_norm(inside, narrow, 1),
+            nn.ReLU(),
+            *conv_norm(narrow, narrow, 3, stride),
+            nn.ReLU(),
+            *conv_norm(narrow, outside, 1),
+        )
         same = stride == 1 and inside == outside
         self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm(inside, outside, 1, stride))
 
@@ -47,12 +69,15 @@ class PreactBlock(nn.Module):
         return self.body(ready) + (x if self.project is None else self.project(ready))
 
 
-def _stages(block: Callable[[int, int, int], nn.Module], widths: tuple[int, ...], blocks: int) -> list[Part]:
-    """Three stages behind a stem: `widths` are the stem's and theirs; the second and third halve the map."""
+def _stages(
+    block: Callable[[int, int, int], nn.Module], widths: tuple[int, ...], blocks: int | Sequence[int]
+) -> list[Part]:
+    """Stages of `blocks` blocks behind a stem: `widths` are the stem's and theirs; all but the first halve the map."""
+    counts = [blocks] * (len(widths) - 1) if isinstance(blocks, int) else blocks
     parts = []
     for stage, (inside, outside) in enumerate(pairwise(widths)):
         first = block(inside, outside, 1 if stage == 0 else 2)
-        rest = [block(outside, outside, 1) for _ in range(blocks - 1)]
+        rest = [block(outside, outside, 1) for _ in range(counts[stage] - 1)]
         parts.append(Part(nn.Sequential(first, *rest), outside, 2**stage))
     return parts
 
@@ -65,6 +90,13 @@ def resnet(
     return CifarNet(
         stem, _stages(BasicBlock, widths, (depth - 2) // 6), None, num_classes=num_classes, drop_rate=drop_rate
     )
+
+
+def resnet50(*, num_classes: int = 100, in_chans: int = 3, drop_rate: float = 0.0) -> CifarNet:
+    """ResNet-50 for 32 px."""
+    stem = Part(nn.Sequential(*conv_norm(in_chans, 64), nn.ReLU()), 64, 1)
+    stages = _stages(Bottleneck, (64, 256, 512, 1024, 2048), (3, 4, 6, 3))
+    return CifarNet(stem, stages, None, num_classes=num_classes, drop_rate=drop_rate)
 
 
 def wide_resnet(
@@ -87,5 +119,6 @@ for depth in (20, 32, 56, 110):
     enter(f"cifar_resnet{depth}", partial(resnet, depth, (16, 16, 32, 64)), "stem.0")
 for depth in (8, 32):
     enter(f"cifar_resnet{depth}x4", partial(resnet, depth, (32, 64, 128, 256)), "stem.0")
+enter("cifar_resnet50", resnet50, "stem.0")
 for depth, width in ((16, 2), (40, 1), (40, 2)):
     enter(f"cifar_wrn_{depth}_{width}", partial(wide_resnet, depth, width), "stem")
