@@ -121,6 +121,42 @@ def test_overrides_apply_in_order_and_narrow_the_grid(tmp_path: Path) -> None:
     assert {run.feed.epochs for run in rest} == {5}
 
 
+def test_overrides_reach_into_methods(tmp_path: Path) -> None:
+    half = {"when": {"method": "kd", "teacher": "big"}, "set": {"method.kd_weight": 0.5}}
+    summed = {"when": {"method": "kd+crd"}, "set": {"method": {"kd": {"temperature": 2}}}}
+    changed, plain = suite(tmp_path, overrides=[half, summed]).runs(), suite(tmp_path).runs()
+    for run, before in zip(changed, plain, strict=True):
+        assert run.method.label == before.method.label
+        params = run.method.parts[0].params
+        if run.method.label == "kd":
+            assert params["kd_weight"] == (0.5 if run.feed.teacher.name == "big" else 0.9)
+        elif run.method.label == "kd+crd":
+            assert params["temperature"] == 2
+        else:
+            assert run.run_id == before.run_id
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ({"when": {"method": "kd"}, "set": {"method.kd_wait": 1}}, "overrides[0].set.method.kd_wait: "),
+        ({"set": {"method.kd_weight": 1}}, "expected a part (kd, crd)"),
+        ({"when": {"method": "kd"}, "set": {"method.kd_weight": -1}}, "expected greater than or equal to 0, found -1"),
+    ],
+)
+def test_parameters_that_a_method_does_not_have(tmp_path: Path, override: dict[str, Any], text: str) -> None:
+    assert text in faults(tmp_path, yaml.safe_dump({**SMALL, "overrides": [override]}))
+
+
+def test_switches_of_a_recipe_are_booleans_and_numbers_are_not(tmp_path: Path) -> None:
+    recipe = {"lr": 0.1, "decay_all": True}
+    runs = suite(tmp_path, recipe=recipe, teachers=[{"backbone": "resnet34", "train": {"recipe": recipe}}]).runs()
+    assert all(run.recipe.decay_all for run in runs)
+    assert runs[-1].feed.teacher.train.recipe.decay_all
+    text = faults(tmp_path, yaml.safe_dump({**SMALL, "recipe": {"lr": True}}))
+    assert "recipe.lr: expected a number or text, found true" in text
+
+
 def test_set_wins_over_overrides_and_changes_ids(tmp_path: Path) -> None:
     made = suite(tmp_path, overrides=[{"when": {"dataset": "cub50"}, "set": {"epochs": 9}}])
     plain, changed = made.runs(), made.runs(sets=["epochs=2", "students=[resnet10t]", "recipe.lr=1e-3"])
