@@ -71,6 +71,7 @@ class DataFacts(_Part):
 class TeacherFacts(_Part):
     """The teacher that was learnt from; `run_id` is of the run that trained it, None for weights used as they are.
 
+    `bar` is the hold-out top-1 that it had to exceed, `bar_kind` where that comes from (see `fgkd.teacher.gate.Bar`).
     `notes` are what a reader of the board has to know of it, for example that its pre-training saw test images.
     """
 
@@ -79,6 +80,8 @@ class TeacherFacts(_Part):
     weights_hash: str | None = None
     holdout_top1: Number = Field(None, ge=0, le=1)
     test_top1: Number = Field(None, ge=0, le=1)
+    bar: Number = Field(None, ge=0, le=1)
+    bar_kind: Literal["stated", "scratch", "chance"] | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,31 +16,38 @@ from fgkd.methods.base import Setting
 from fgkd.methods.compose import build_method
 from fgkd.models import create_backbone
 from fgkd.models import problems as backbone_problems
+from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
+from fgkd.runner.qualms import recipe_problems, teacher_problems
+from fgkd.runner.verdicts import verdict_problems
 from fgkd.signals import Head, SignalShapes
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
 
 
-def check(runs: Sequence[RunSpec], options: Options, folder: Path) -> None:
+def check(
+    runs: Sequence[RunSpec], options: Options, folder: Path, say: Callable[[str], None] = lambda text: None
+) -> None:
     """Raise one UserErrors with every problem of data, networks, pairs and folders that `runs` would meet.
 
     Args:
         folder: where the suite's records will be written.
+        say: is told what is good to know and stops nothing.
     """
     problems = [*_folder_problems(folder), *_folder_problems(options.cache), *_precision_problems(runs)]
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
     classes: dict[DatasetSpec, int] = {}
     for spec in datasets:
-        problems += data_problems(spec, options.data_root)
+        found = data_problems(spec, options.data_root)
+        if not found and not _folder_problems(options.cache):
+            found = verdict_problems(spec, options.data_root, options.cache, say)
+        problems += found
         try:
             classes[spec] = sizes(spec, options)[0]
         except UserError:
             classes[spec] = 2  # reported already; the networks are still looked at
-    networks = dict.fromkeys(_networks(runs, classes))
-    for network, size, num_classes in networks:
-        problems += backbone_problems(network, num_classes=num_classes, view_size=size, weights_folder=options.weights)
+    problems += [*network_problems(runs, classes, options), *recipe_problems(runs)]
     if not problems:
-        problems += pair_problems(runs, classes)
+        problems += [*teacher_problems(runs, classes, options), *pair_problems(runs, classes)]
     if problems:
         raise UserErrors(
             problems, f"{len(set(problems))} problems to mend before training" if len(set(problems)) > 1 else ""
@@ -85,6 +92,44 @@ def sizes(spec: DatasetSpec, options: Options) -> tuple[int, int]:
     except (UserError, KeyError):
         raise UserErrors(found) from None
     return card.num_classes(spec.protocol), kept
+
+
+def network_problems(
+    runs: Sequence[RunSpec], classes: dict[DatasetSpec, int], options: Options, *, with_weights: bool = True
+) -> list[str]:
+    """Why a student or a teacher of `runs` cannot be built, fed, or filled with its weights; each network once.
+
+    Args:
+        classes: of each data set.
+        with_weights: whether the weights must be within reach.
+    """
+    problems = list(dict.fromkeys(_crop_problems(runs)))
+    store = WeightStore(options.cache / "weights")
+    for named, size, num_classes in dict.fromkeys(_networks(runs, classes)):
+        try:
+            network = store.resolved(named) if with_weights else named
+        except UserError as error:
+            problems.append(f"backbone {named.name}: {error}")
+            continue
+        problems += backbone_problems(
+            network,
+            num_classes=num_classes,
+            view_size=size,
+            weights_folder=options.weights,
+            with_weights=with_weights,
+        )
+    return problems
+
+
+def _crop_problems(runs: Iterable[RunSpec]) -> Iterable[str]:
+    for run in runs:
+        shown = run.feed.view.crop_pct
+        for network in (run.student, *([run.feed.teacher.backbone] if run.feed.teacher else [])):
+            if network.crop_pct is not None and network.crop_pct > shown:
+                yield (
+                    f"backbone {network.name}: crop_pct: expected at most the view's {shown:g}, which cuts the rest of "
+                    f"a picture away, found {network.crop_pct:g}; raise view.crop_pct to it"
+                )
 
 
 def _networks(runs: Iterable[RunSpec], classes: dict[DatasetSpec, int]) -> Iterable[tuple[BackboneSpec, int, int]]:

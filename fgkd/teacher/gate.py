@@ -3,42 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from fgkd.errors import UserError
 from fgkd.spec import TeacherSpec
+from fgkd.teacher.papers import foreign_head, fresh_head
 
-CHANCE_FACTOR = 3  # the default gate: three times what guessing would get
+CHANCE_FACTOR = 3  # the bar where nothing better is known: three times what guessing would get
 
 
-def pass_gate(teacher: TeacherSpec, facts: Mapping[str, Any], *, num_classes: int) -> None:
-    """Check what the teacher's own run found out before a student learns from it.
+@dataclass(frozen=True)
+class Bar:
+    """The hold-out top-1 that a teacher must exceed before a student learns from it.
+
+    Attributes:
+        top1: in [0, 1].
+        kind: ``stated`` in the suite, of the student trained from ``scratch``, or a multiple of ``chance``.
+        runs: how many scratch runs it is the mean of.
+    """
+
+    top1: float
+    kind: Literal["stated", "scratch", "chance"]
+    runs: int = 0
+
+    def __str__(self) -> str:
+        what = {
+            "stated": "the suite's gate",
+            "scratch": f"the student's own from scratch, mean of {self.runs} run{'s' if self.runs > 1 else ''}",
+            "chance": "three times chance",
+        }
+        return f"{self.top1:.2%} ({what[self.kind]})"
+
+
+def bar_for(teacher: TeacherSpec, scratch: list[float], num_classes: int) -> Bar:
+    """What `teacher` must exceed.
 
     Args:
-        facts: of the teacher's run: ``holdout_top1`` in [0, 1], ``head_is_fresh`` (a classifier drawn at random and
-        never
-            trained), ``num_classes``.
-        num_classes: of the data set.
-
-    Raises:
-        UserError: the head does not fit, knows nothing, or is not accurate enough; the text says which, and what to do.
+        scratch: hold-out top-1 of the student's runs from scratch, as many as there are.
     """
-    name = teacher.name
+    if teacher.gate is not None:
+        return Bar(teacher.gate, "stated")
+    if scratch:
+        return Bar(sum(scratch) / len(scratch), "scratch", len(scratch))
+    return Bar(CHANCE_FACTOR / num_classes, "chance")
+
+
+def head_problem(name: str, facts: Mapping[str, Any], num_classes: int) -> str | None:
+    """Why nobody can learn from this teacher; None where its classifier is one of the data set's.
+
+    Args:
+        facts: of the teacher's own run: ``num_classes``, and ``head_is_fresh`` (drawn at random and never trained).
+        num_classes: of the data set.
+    """
     if facts["num_classes"] != num_classes:
-        raise UserError(
-            f"teacher {name}: expected a classifier of {num_classes} classes, found {facts['num_classes']}; fine-tune "
-            "it on this data set (teachers: ... train: ...)"
-        )
-    if facts["head_is_fresh"]:
-        raise UserError(
-            f"teacher {name}: its classifier was drawn at random (its weights have none of {num_classes}); give "
-            "it `train:`, or weights that classify this data set"
-        )
-    gate = CHANCE_FACTOR / num_classes if teacher.gate is None else teacher.gate
-    found = facts["holdout_top1"]
-    if not found > gate:
-        stated = "three times chance" if teacher.gate is None else "the suite's gate"
-        raise UserError(
-            f"teacher {name}: expected a hold-out top-1 above {gate:.2%} ({stated}), found {found:.2%}; nobody learns "
-            "from it: train it longer, start it from better weights, or lower `gate`"
-        )
+        return foreign_head(name, facts["num_classes"], num_classes)
+    return fresh_head(name, num_classes) if facts["head_is_fresh"] else None
+
+
+def bar_problem(name: str, found: float | None, bar: Bar) -> str | None:
+    """Why a student does not learn from this teacher; None where its hold-out top-1 exceeds the bar."""
+    if found is not None and found > bar.top1:
+        return None
+    shown = "none" if found is None else f"{found:.2%}"
+    return (
+        f"teacher {name}: expected a hold-out top-1 above {bar}, found {shown}; train it longer, start it from better "
+        "weights, or state a `gate` for it"
+    )

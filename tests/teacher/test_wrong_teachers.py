@@ -1,0 +1,239 @@
+"""A wrong teacher of each kind is refused with its own message before anything is trained, through the command line."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from pathlib import Path
+from statistics import fmean
+
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from fgkd.cli.main import main
+from fgkd.record import RunRecord, read_records
+from fgkd.train.learner import Learner
+
+SUITE = """
+name: small
+version: 1
+datasets: [DATA]
+teachers: [TEACHER]
+students: [{backbone: test_efficientnet, size: 32}, {backbone: test_vit, size: 32}]
+methods: [scratch, kd]
+view: {size: 32, augment: light}
+recipe: {lr: 0.01}
+epochs: 1
+batch_size: 10
+"""
+
+
+class Desk:
+    """A suite, its results and its cache, and the command line before them; counts the steps of training."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.results, self.cache = folder, folder / "results", folder / "cache"
+        self.output, self.steps = output, 0
+        step = Learner.step
+
+        def counted(learner: Learner, *args: object) -> None:
+            self.steps += 1
+            step(learner, *args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Learner, "step", counted)
+
+    def bench(self, teacher: str, *flags: str, data: Path, more: str = "") -> tuple[int, str]:
+        """Exit code and all that was printed, on one line."""
+        suite = self.folder / "small.yaml"
+        suite.write_text(SUITE.replace("DATA", f"folder:{data}").replace("TEACHER", teacher) + more)
+        places = ["--results", str(self.results), "--cache", str(self.cache)]
+        only = [] if "--methods" in flags else ["--methods", "kd", "--students", "test_efficientnet"]
+        code = main(["bench", "--suite", str(suite), *places, *only, *flags])
+        told = self.output.readouterr()
+        return code, " ".join((told.out + told.err).split())
+
+    @property
+    def records(self) -> list[RunRecord]:
+        return read_records(self.results / "small" / "records")[0]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(tmp_path, monkeypatch, capsys)
+
+
+def pictures(folder: Path, names: tuple[str, ...]) -> Path:
+    """Each class in a colour of its own, with some noise."""
+    draw = np.random.default_rng(0)
+    for split, number in (("train", 24), ("test", 4)):
+        for label, name in enumerate(names):
+            (folder / split / name).mkdir(parents=True)
+            colour = np.array([(0, 0, 255), (0, 255, 0), (255, 0, 0)][label])
+            for i in range(number):
+                image = np.clip(0.5 * colour + draw.integers(0, 128, (32, 32, 3)), 0, 255).astype(np.uint8)
+                cv2.imwrite(str(folder / split / name / f"{i}.png"), image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("data") / "pets", ("cat", "dog", "hen"))
+
+
+@pytest.fixture(scope="module")
+def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("data") / "cars", ("audi", "bmw", "fiat"))
+
+
+def weights(path: Path, classes: int) -> Path:
+    """Weights of other making, with a classifier that was never trained."""
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_resnet", num_classes=classes).state_dict(), path)
+    return path
+
+
+TRAINED = "{backbone: test_resnet, train: {epochs: 6, batch_size: 10, recipe: {lr: 0.02}}}"
+
+
+def test_a_head_of_a_thousand_classes_is_refused_by_its_header(desk: Desk, pets: Path) -> None:
+    file = weights(desk.folder / "imagenet.safetensors", 1000)
+    code, told = desk.bench(f"{{backbone: test_resnet, weights: {file}, train: null}}", data=pets)
+    assert code == 2
+    assert "teacher test_resnet: expected a classifier of 3 classes, found 1000" in told
+    assert not desk.records
+    assert desk.steps == 0
+
+
+@pytest.mark.parametrize("classes", [None, 0])
+def test_a_head_that_would_be_drawn_at_random_is_refused(desk: Desk, pets: Path, classes: int | None) -> None:
+    source = "" if classes is None else f"weights: {weights(desk.folder / 'trunk.safetensors', classes)}, "
+    code, told = desk.bench(f"{{backbone: test_resnet, {source}train: null}}", data=pets)
+    assert code == 2
+    assert "its classifier would be drawn at random" in told
+    assert not desk.records
+    assert desk.steps == 0
+
+
+def test_foreign_weights_that_know_nothing_are_measured_and_refused(desk: Desk, pets: Path) -> None:
+    file = weights(desk.folder / "random.safetensors", 3)
+    code, told = desk.bench(f"{{backbone: test_resnet, weights: {file}, train: null}}", data=pets)
+    assert code == 2
+    assert "expected a hold-out top-1 above 100.00% (three times chance)" in told
+    assert "a weak bar" in told
+    assert [record.spec.role for record in desk.records] == ["teacher"]  # measured, recorded, and that is all
+    assert desk.steps == 0
+
+
+def test_a_teacher_of_another_data_set_with_as_many_classes_is_refused(desk: Desk, pets: Path, cars: Path) -> None:
+    assert desk.bench(TRAINED.replace("}}}", "}}, gate: 0.4}"), data=cars)[0] == 0
+    trained = next(record for record in desk.records if record.spec.role == "teacher")
+    shutil.rmtree(desk.results)
+    desk.steps = 0
+    copied = desk.folder / "copied.safetensors"
+    shutil.copy(desk.cache / "weights" / trained.run_id / "model.safetensors", copied)
+    for named in (f"run:{trained.run_id}", str(copied)):  # the facts travel in the file's header
+        code, told = desk.bench(f"{{backbone: test_resnet, weights: '{named}', train: null}}", data=pets)
+        assert code == 2
+        assert f"its weights were trained on folder:{cars} (3 classes: audi, bmw, fiat, ...)" in told
+        assert not desk.records
+    assert desk.steps == 0
+    code, told = desk.bench(f"{{backbone: test_resnet, weights: 'run:{trained.run_id}', train: null}}", data=cars)
+    assert "were trained on" not in told
+    (teacher,) = (record for record in desk.records if record.spec.role == "teacher")
+    assert teacher.metric("top1", "holdout_last") == trained.metric("top1", "holdout_last")
+    assert teacher.student.weights_hash == trained.student.weights_hash
+
+
+def test_a_teacher_below_the_stated_gate_teaches_nobody(desk: Desk, pets: Path) -> None:
+    code, told = desk.bench("{backbone: test_resnet, gate: 0.999, train: {epochs: 1, batch_size: 10}}", data=pets)
+    assert code == 2
+    assert "above 99.90% (the suite's gate)" in told
+    assert "Not trained: 1 runs (kd) of test_efficientnet" in told
+    assert [record.spec.role for record in desk.records] == ["teacher"]
+    assert desk.steps == 6  # the teacher's own
+
+
+UNEQUAL = """
+overrides:
+  - {when: {student: test_efficientnet}, set: {recipe.lr: 0.05}}
+  - {when: {student: test_vit}, set: {recipe.lr: 1.0e-9}}
+"""
+
+
+def test_a_student_that_is_as_good_alone_is_not_taught_and_its_neighbour_is(desk: Desk, pets: Path) -> None:
+    flags = ["--methods", "kd,scratch", "--set", "seeds=[0, 1]", "--set", "epochs=5"]
+    code, told = desk.bench(TRAINED, *flags, data=pets, more=UNEQUAL)
+    assert code == 2
+    found = {}
+    for record in desk.records:
+        found.setdefault((record.spec.method.label, record.spec.student.name), []).append(record)
+    reached = {key: fmean(r.metric("top1", "holdout_last") for r in records) for key, records in found.items()}
+    good, bad = reached["scratch", "test_efficientnet"], reached["scratch", "test_vit"]
+    teacher = reached["teacher", "test_resnet"]
+    assert good >= teacher > bad  # what the pictures were made for
+    assert len(found["kd", "test_vit"]) == 2
+    assert ("kd", "test_efficientnet") not in found
+    assert f"above {good:.2%} (the student's own from scratch, mean of 2 runs), found {teacher:.2%}" in told
+    assert "Not trained: 2 runs (kd) of test_efficientnet" in told
+    assert all(r.teacher.bar_kind == "scratch" for r in found["kd", "test_vit"])
+    assert [r.teacher.bar for r in found["kd", "test_vit"]] == pytest.approx([bad, bad])
+    again, told = desk.bench(TRAINED, *flags, "--methods", "kd", data=pets, more=UNEQUAL)
+    assert again == 2  # the bar is read from the records, though scratch is filtered out
+    assert "mean of 2 runs" in told
+
+
+def test_a_truncated_file_is_refused(desk: Desk, pets: Path) -> None:
+    file = weights(desk.folder / "half.safetensors", 3)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    code, told = desk.bench(f"{{backbone: test_resnet, weights: {file}, train: null}}", data=pets)
+    assert code == 2
+    assert "not a whole .safetensors file" in told
+    assert not desk.records
+    assert desk.steps == 0
+
+
+class Trap:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+def test_a_pickle_is_refused_unread(desk: Desk, pets: Path, suffix: str) -> None:
+    file, sprung = desk.folder / f"teacher{suffix}", desk.folder / "sprung"
+    file.write_bytes(pickle.dumps(Trap(sprung)))
+    code, told = desk.bench(f"{{backbone: test_resnet, weights: {file}, train: null}}", data=pets)
+    assert code == 2
+    assert f"a {suffix} file is a pickle" in told
+    assert "convert it once with safetensors.torch.save_file" in told
+    assert not sprung.exists()
+    assert not desk.records
+    assert desk.steps == 0
+
+
+def test_a_run_that_is_not_in_the_cache_is_told(desk: Desk, pets: Path) -> None:
+    code, told = desk.bench("{backbone: test_resnet, weights: 'run:teacher-0123456789ab', train: null}", data=pets)
+    assert code == 2
+    assert "no weights of that run in" in told
+    assert desk.steps == 0
+
+
+def test_mixing_beside_a_teacher_and_impossible_recipes_are_refused(desk: Desk, pets: Path) -> None:
+    code, told = desk.bench(TRAINED, "--set", "recipe.mixup=0.2", data=pets)
+    assert code == 2
+    assert "other images than a mixing student sees" in told
+    odd = TRAINED.replace("lr: 0.02", "lr: 0.02, cutmix: 1.0, optimizer: adamv").replace("size: 10", "size: 9")
+    code, told = desk.bench(odd, data=pets)
+    assert code == 2
+    assert "did you mean adam" in told
+    assert "expected a batch_size divisible by 2, found 9" in told
+    assert desk.steps == 0
