@@ -1,4 +1,4 @@
-"""A retrieval protocol from its suite to its board: teacher and students know one half of the classes, test the other."""
+"""A retrieval protocol from its suite to its board: one half of the classes is known, the other is tested."""
 
 from __future__ import annotations
 
@@ -111,3 +111,9 @@ def test_the_board_ranks_by_recall(folder, records):
     assert "Retrieval protocols are ranked and compared by *recall@1*" in page
     assert "| test recall@1 % | hold-out top-1 % |" in page
     assert "| test top-1 % |" not in page
+
+
+def test_no_class_can_be_judged(folder, records, capsys):
+    assert not (folder / "results/by_halves/truth").exists()
+    assert main(["board", "--per-class", records[0].run_id, "--results", str(folder / "results")]) == 2
+    assert "retrieval has none" in capsys.readouterr().err

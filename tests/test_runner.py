@@ -219,3 +219,14 @@ def test_dry_run_prices_without_training(
     assert second["macs_alone"] > second["macs"]
     assert second["images"] == 5994 * 0.85 // 30 * 30
     assert not desk.results.exists() or not list(desk.results.rglob("*.json"))
+
+
+def test_classes_can_be_judged_without_the_data(done: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    record = next(r for r in done.records() if r.spec.method.label == "kd")
+    flags = ["--results", str(done.results), "--data-root", str(done.folder / "nowhere")]
+    assert main(["board", "--per-class", record.run_id, "--json", *flags]) == 0
+    classes = json.loads(capsys.readouterr().out)
+    assert [found["images"] for found in classes] == 25 * [6]
+    assert sum(found["right"] for found in classes) / 150 == pytest.approx(record.metric("top1"))
+    mean = sum(found["accuracy"] for found in classes) / 25
+    assert mean == pytest.approx(record.metric("mean_class_accuracy"))

@@ -18,8 +18,12 @@ def board(args: Namespace) -> int:
     from fgkd.leaderboard import check_boards, leaderboard, print_board, write_boards
     from fgkd.record import read_records
 
-    amiss = []
-    for folder in suite_results(args.folder, args.suite, args.results):
+    folders, amiss = suite_results(args.folder, args.suite, args.results), []
+    if args.per_class:
+        from fgkd.cli.per_class import per_class
+
+        return per_class(args, folders)
+    for folder in folders:
         if args.check:
             amiss += [f"{folder}: {problem}" for problem in check_boards(folder)]
             continue

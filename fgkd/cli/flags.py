@@ -63,6 +63,16 @@ def execution(command: argparse.ArgumentParser) -> None:
     )
 
 
+def per_class(command: argparse.ArgumentParser) -> None:
+    """One run by classes."""
+    command.add_argument(
+        "--per-class", metavar="RUN_ID", help="show one run's classes, worst first, instead; its id's beginning will do"
+    )
+    command.add_argument("--limit", type=int, default=20, metavar="N", help="of --per-class; 0: all (default: 20)")
+    data_root(command)
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
 def data_root(command: argparse.ArgumentParser) -> None:
     """Where data sets lie."""
     command.add_argument(

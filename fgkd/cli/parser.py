@@ -70,6 +70,7 @@ def _board(commands: Any) -> None:
         "--check", action="store_true", help="change nothing; exit code 1 where files and records disagree"
     )
     command.add_argument("--svg", type=Path, metavar="FILE", help="also draw the board as a picture")
+    flags.per_class(command)
     flags.as_json(command)
 
 

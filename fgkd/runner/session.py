@@ -24,6 +24,7 @@ from fgkd.record import read_records, recorded_ids, records_folder
 from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.finish import record_cohort
 from fgkd.runner.grace import Grace
+from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.options import Options
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
@@ -326,3 +327,5 @@ class _Session:
                 cohort, data, self.suite, store=self.store, folder=self.folder, bars=self.bars, rerun=self.rerun
             )
         self.engine.wait()
+            if data.task == "classification":
+                write_truth(self.folder.parent, Truth.of(data))

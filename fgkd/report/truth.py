@@ -1,0 +1,104 @@
+"""The right answers to a suite's test splits, kept once beside its records.
+
+    results/<suite>/truth/<data revision>.json
+
+With them a record's predictions can be judged by class, or compared sample by sample, wherever the images are not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fgkd.errors import UserError
+from fgkd.files import write_text
+from fgkd.record import pack_predictions, unpack_predictions
+
+
+class _Labels(Protocol):
+    @property
+    def targets(self) -> np.ndarray: ...
+
+
+class OpenedData(Protocol):
+    """What is asked of a data set, `fgkd.data.ImageData` for one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def class_names(self) -> Sequence[str]: ...
+    @property
+    def test(self) -> _Labels: ...
+
+
+class Truth(BaseModel):
+    """The labels of one test split.
+
+    Attributes:
+        revision: of the data; records that name it were tested on this split.
+        class_names: K names, by label.
+        targets: of the test split, in its order, packed as predictions are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    protocol: str
+    revision: str
+    class_names: tuple[str, ...]
+    targets: str
+
+    @classmethod
+    def of(cls, data: OpenedData) -> Truth:
+        """The truth of a data set whose task is classification."""
+        return cls(
+            dataset=data.name,
+            protocol=data.protocol,
+            revision=data.revision,
+            class_names=tuple(data.class_names),
+            targets=pack_predictions(data.test.targets),
+        )
+
+    def labels(self) -> np.ndarray:
+        """(N,) int64."""
+        return unpack_predictions(self.targets)
+
+
+def truth_path(suite_folder: Path, revision: str) -> Path:
+    """Where the truth of a data revision lies."""
+    return suite_folder / "truth" / f"{revision}.json"
+
+
+def write_truth(suite_folder: Path, truth: Truth) -> None:
+    """Keep the truth beside the records; one that is there already says the same, and is left alone."""
+    path = truth_path(suite_folder, truth.revision)
+    if not path.exists():
+        write_text(path, json.dumps(truth.model_dump(mode="json"), indent=1) + "\n")
+
+
+def read_truth(suite_folder: Path, revision: str) -> Truth | None:
+    """The truth of a data revision; None where it was not kept.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = truth_path(suite_folder, revision)
+    if not path.exists():
+        return None
+    try:
+        truth = Truth.model_validate_json(path.read_bytes())
+        truth.labels()
+    except (ValidationError, ValueError) as error:
+        raise UserError(
+            f"{path}: is damaged ({str(error).splitlines()[0]}); remove it and run the suite again"
+        ) from None
+    return truth
