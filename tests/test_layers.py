@@ -26,7 +26,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "boards": ("record", "leaderboard", "report"),
     "export": ("export",),
     "runner": ("runner",),
-    "command": ("__main__", "bench", "cli"),
+    "command": ("__main__", "api", "bench", "cli"),
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "ground": set(),

@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     _backbones(commands)
     _data(commands)
     _export(commands)
+    _distill(commands)
     return parser
 
 
@@ -173,3 +174,23 @@ def _data_cache(actions: Any) -> None:
     command.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
     flags.data_root(command)
     command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def _distill(commands: Any) -> None:
+    text = "fine-tune a teacher on your images and distil it into a student, in one go"
+    command = flags.command(commands, "distill", "fgkd.cli.distill:distill", text)
+    command.add_argument("data", metavar="FOLDER", help="a folder of images, a table of them, or a data set's name")
+    entry = "a timm name, or a mapping as in suites, such as '{backbone: resnet50.a1_in1k, train: {epochs: 10}}'"
+    command.add_argument("--teacher", metavar="NAME", help=f"{entry}; none for methods without one")
+    command.add_argument("--student", required=True, metavar="NAME", help="a timm name, or a mapping as in suites")
+    command.add_argument("--method", default="kd", metavar="NAME", help="see fgkd methods (default: kd)")
+    command.add_argument("--epochs", type=int, default=60, metavar="N", help="of the student (default: 60)")
+    command.add_argument("--batch-size", type=int, metavar="N", help="default: 64, or less for few images")
+    command.add_argument("--size", type=int, metavar="PX", help="side of the images (default: 224)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    command.add_argument("--mixed_precision", "--mixed-precision", metavar="no|bf16|fp16")
+    command.add_argument("--to", type=Path, metavar="DIR", help="export the student there, as fgkd export does")
+    command.add_argument("--onnx", action="store_true", help="export model.onnx too")
+    command.add_argument("--rerun", action="store_true", help="train again what is recorded, teacher included")
+    command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: by device)")
+    flags.places(command)

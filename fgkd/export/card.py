@@ -96,7 +96,7 @@ def front_matter(deployed: Deployed, dataset: str) -> str:
     top1 = record.metric("top1")
     result = {
         "task": {"type": "image-classification"},
-        "dataset": {"name": dataset, "type": dataset, "split": "test"},
+        "dataset": {"name": dataset, "type": dataset.rpartition(":")[2], "split": "test"},
         "metrics": [{"type": "accuracy", "value": None if top1 is None else round(100 * top1, 3), "name": "top-1 %"}],
     }
     values = {
@@ -122,7 +122,7 @@ def metric_rows(record: RunRecord, companions: Sequence[RunRecord]) -> Iterator[
     seeds = _seeds(record, companions)
     for name, title in {**SHARES, "nll": "negative log-likelihood"}.items():
         value = record.metric(name)
-        if value is None:
+        if value is None or (name == "top5" and record.data and record.data.classes <= 5):
             continue
         scale, decimals = (100, 2) if name in SHARES else (1, 4)
         spread = interval([scale * v for run in seeds if (v := run.metric(name)) is not None])

@@ -97,10 +97,11 @@ def load_suite(name_or_path: str | Path, known: Known | None = None, *, with_met
     faults = document.faults + check_suite(document.value, path.stem, known, methods if with_methods else None)
     if faults:
         raise _report(document, faults, str(path))
-    return _suite(document.value, path, hashlib.sha256(raw).hexdigest()[:12], known, methods)
+    return suite_of(document.value, path, hashlib.sha256(raw).hexdigest()[:12], known, methods)
 
 
-def _suite(value: Mapping[str, Any], path: Path, digest: str, known: Known, methods: MethodTable) -> Suite:
+def suite_of(value: Mapping[str, Any], path: Path, digest: str, known: Known, methods: MethodTable) -> Suite:
+    """The suite of a plain value that has passed its checks."""
     notes = value.get("notes") or ()
     about = {"name", "version", "description", "notes", "overrides"}
     return Suite(

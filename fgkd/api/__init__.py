@@ -1,0 +1,1 @@
+"""fgkd from Python: what `import fgkd` offers, found on first use."""

@@ -1,0 +1,178 @@
+"""`fgkd.distill`: a suite of one run, run as any suite is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fgkd import runner
+from fgkd.api.distilled import Distilled
+from fgkd.api.wishes import Entry, batch_size_for, dataset_entry, student_recipe, suite_name, teacher_entry
+from fgkd.cli import places
+from fgkd.cli.places import cache_folder, parse_precision, weights_folder
+from fgkd.data import augment_names, dataset_names, open_dataset
+from fgkd.errors import UserError, UserErrors
+from fgkd.export.choice import Chosen
+from fgkd.export.deployed import open_deployed
+from fgkd.models.store import WeightStore
+from fgkd.plan import ancestors
+from fgkd.record import RunRecord, read_record, record_path, records_folder
+from fgkd.runner import Options
+from fgkd.spec import DatasetSpec, RunSpec
+from fgkd.suite import Suite
+from fgkd.suite.check import Known
+from fgkd.suite.memory import make_suite
+
+
+def distill(
+    data: str | Path | Mapping[str, Any],
+    *,
+    student: Entry,
+    teacher: Entry | None = None,
+    method: Entry = "kd",
+    epochs: int = 60,
+    batch_size: int | None = None,
+    seed: int = 0,
+    view: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    results: str | Path = "results",
+    cache: str | Path | None = None,
+    data_root: str | Path | None = None,
+    weights: str | Path | None = None,
+    workers: int | None = None,
+    precision: str | None = None,
+    rerun: bool = False,
+    verbose: bool = True,
+) -> Distilled:
+    """Fine-tune a teacher on some images, distil it into a student, and return the student with its evidence.
+
+    The same path as ``fgkd bench``: a suite of one run, recorded below `results`, with the same checks, gate, hold-out
+    and caches. What is recorded already, with the same arguments on the same images, is not trained again.
+
+    Args:
+        data: a folder of images (``train/CLASS/*.jpg`` and ``test/...``, or one folder of classes), a table of them, or
+            a data set's name; ``folder:PATH`` and the like as in suites.
+        student: a timm name (with a tag, ``resnet18.a1_in1k``, it starts from those weights), or a suite's entry.
+        teacher: likewise; a mapping may hold ``train: {epochs, batch_size, recipe, ...}``, or ``train: None`` for
+            weights that classify these images already. None for methods without a teacher.
+        method: such as ``kd``, ``kd+crd``, ``scratch``, or a suite's entry.
+        epochs: of the student; the teacher's are 30 unless it says otherwise.
+        batch_size: of both; by default 64, or less where there are few images.
+        seed: of the student.
+        view: keys of `fgkd.spec.ViewSpec`, such as size (224 px by default) and augment.
+        recipe: keys of `fgkd.spec.Recipe` over the defaults, AdamW with a cosine schedule.
+        results: where the folder ``distill-NAME`` of records and boards is made.
+        cache: of weights; $FGKD_CACHE, else the user's cache folder.
+        data_root: where named data sets lie, and where relative folders start; $FGKD_DATA or ./data, and here.
+        weights: the folder of weight files.
+        workers: loading processes; None: by device.
+        precision: ``no``, ``bf16`` or ``fp16``; None: what accelerate launch set, else ``no``.
+        rerun: train again what is recorded, teacher included, and replace its records.
+        verbose: whether to show progress and the board.
+
+    Raises:
+        UserError, UserErrors: whatever the user can mend, all at once where possible, before training where possible.
+    """
+    root = None if data_root is None else Path(data_root).expanduser()
+    options = Options(
+        data_root=places.data_root(root),
+        results=Path(results).expanduser(),
+        cache=cache_folder(None if cache is None else Path(cache).expanduser()),
+        weights=weights_folder(None if weights is None else Path(weights).expanduser()),
+        workers=workers,
+        rerun=rerun,
+    )
+    images = _Images.opened(dataset_entry(data, root), options)
+    size = batch_size or batch_size_for(images.training)
+    suite = make_suite(
+        {
+            "name": suite_name(images.entry["name"]),
+            "version": 1,
+            "description": "Made by fgkd.distill.",
+            "datasets": [images.entry],
+            "teachers": [] if teacher is None else [teacher_entry(teacher, size, images.classes)],
+            "students": [student if isinstance(student, str) else dict(student)],
+            "methods": [method if isinstance(method, str) else dict(method)],
+            "view": dict(view or {}),
+            "recipe": student_recipe(student, recipe, epochs),
+            "epochs": epochs,
+            "batch_size": size,
+            "seeds": [seed],
+        },
+        Known(datasets=dataset_names(), augments=augment_names()),
+    )
+    (run,) = suite.runs(precision=parse_precision(precision))
+    return _run(suite, run, options, images, verbose=verbose)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """A data set that could be opened."""
+
+    entry: dict[str, Any]
+    training: int
+    classes: int
+    revision: str
+
+    @classmethod
+    def opened(cls, entry: dict[str, Any], options: Options) -> _Images:
+        data = open_dataset(DatasetSpec.model_validate(entry), options.data_root, cache=options.cache)
+        return cls(entry, len(data.train), data.num_classes, data.revision)
+
+
+class _Listener(Console):
+    """A console that remembers what was said in red, so that an exception can say it too."""
+
+    def __init__(self, *, silent: bool) -> None:
+        super().__init__(file=io.StringIO() if silent else None)
+        self.alarms: list[str] = []
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if options.get("style") == "red":
+            self.alarms += map(str, objects)
+        super().print(*objects, **options)
+
+
+def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbose: bool) -> Distilled:
+    folder = records_folder(options.results, suite.name)
+    if not options.rerun:
+        _refuse_other_images(run, folder, images)
+    console = _Listener(silent=not verbose)
+    runner.bench(suite, [run], options, console)
+    record = _recorded(folder, run.run_id)
+    if record is None:
+        raise UserErrors(console.alarms or [f"run {run.run_id} left no record"])
+    if record.status != "ok":
+        raise UserError(f"run {run.run_id} ended as {record.status}: {record.reason}; its record is in {folder}")
+    deployed = open_deployed(Chosen(record, folder), WeightStore(options.cache / "weights"))
+    teacher = record.teacher.run_id if record.teacher else None
+    return Distilled(
+        deployed.student(),
+        record,
+        None if teacher is None else _recorded(folder, teacher),
+        folder.parent,
+        options.data_root,
+        options.cache,
+    )
+
+
+def _refuse_other_images(run: RunSpec, folder: Path, images: _Images) -> None:
+    """A record speaks of the images that were there; UserError where they have changed since."""
+    for needed in (run, *ancestors(run).values()):
+        record = _recorded(folder, needed.run_id)
+        if record and record.data and record.data.revision != images.revision:
+            raise UserError(
+                f"the images have changed since run {needed.run_id} was recorded in {folder} (revision "
+                f"{record.data.revision}, now {images.revision}): pass rerun=True to train again and replace "
+                "the record, or another `results`"
+            )
+
+
+def _recorded(folder: Path, run_id: str) -> RunRecord | None:
+    path = record_path(folder, run_id)
+    return read_record(path) if path.is_file() else None

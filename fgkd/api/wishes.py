@@ -1,0 +1,122 @@
+"""From the arguments of `fgkd.distill` to a suite of one run: names made unambiguous, defaults filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fgkd.data import dataset_names
+from fgkd.errors import UserError, near_names
+from fgkd.spec import BackboneSpec
+
+Entry = str | Mapping[str, Any]
+OWN = ("folder", "table")
+# Sound for CNNs and token networks, with and without pretraining; tuned on nobody's images.
+ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "clip_grad": 1.0}
+TEACHER_EPOCHS, WARMUP_SHARE, FEW_CLASSES = 30, 0.1, 4
+
+
+def dataset_entry(data: str | Path | Mapping[str, Any], data_root: Path | None) -> dict[str, Any]:
+    """A suite's data set entry.
+
+    Args:
+        data: a folder of images or a table of them (a path, or ``folder:PATH``, ``table:PATH``), ``hub:...``, a card's
+            name, or an entry as suites write it.
+        data_root: where relative paths start; the current folder where None.
+
+    Raises:
+        UserError: neither a card nor anything on disk.
+    """
+    if isinstance(data, Mapping):
+        name = dataset_entry(str(data.get("name", "")), data_root)["name"]
+        return {**data, "name": name}
+    text = str(data)
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in OWN:
+        return {"name": f"{prefix}:{_absolute(rest, data_root)}"}
+    if isinstance(data, str) and (text in dataset_names() or (colon and prefix == "hub")):
+        return {"name": text}
+    place = _absolute(text, data_root)
+    if place.exists():
+        return {"name": f"{'folder' if place.is_dir() else 'table'}:{place}"}
+    near = near_names(text, dataset_names())
+    hint = f"; did you mean the data set {' or '.join(near)}?" if near else ""
+    raise UserError(
+        f"data {text!r}: expected a folder of images, or the name of a data set; {place} is not there{hint}"
+    )
+
+
+def _absolute(text: str, root: Path | None) -> Path:
+    """Absolute, so that equal names in two projects are never taken for one data set."""
+    return ((root or Path.cwd()) / Path(text).expanduser()).absolute()
+
+
+def suite_name(dataset: str) -> str:
+    """The folder of results: ``distill-`` and the last part of the data set's name.
+
+    Example:
+        >>> suite_name("folder:/home/me/my birds"), suite_name("cub200")
+        ('distill-my_birds', 'distill-cub200')
+    """
+    last = re.split(r"[/\\:]", dataset.partition("?")[0].rstrip("/\\"))[-1]
+    return f"distill-{re.sub(r'[^A-Za-z0-9.-]+', '_', last).strip('_') or 'images'}"
+
+
+def batch_size_for(images: int) -> int:
+    """At most 64, and small enough for four steps an epoch, where so many images allow that.
+
+    Example:
+        >>> batch_size_for(10_000), batch_size_for(100), batch_size_for(3)
+        (64, 16, 2)
+    """
+    return next((size for size in (64, 32, 16, 8, 4) if 4 * size <= images), 2)
+
+
+def recipe_entry(given: Mapping[str, Any] | None, epochs: int, *, pretrained: bool, gentle: bool) -> dict[str, Any]:
+    """The recipe: the defaults with `given` over them; none of the defaults where it names an optimiser of its own.
+
+    Args:
+        given: keys of `fgkd.spec.Recipe`.
+        epochs: of the training; a tenth of them are warm-up.
+        pretrained: whether the weights are to be fine-tuned.
+        gentle: for teachers, which are large: a lower rate, and a higher one for their new classifier.
+    """
+    given = dict(given or {})
+    if "optimizer" in given:
+        return given
+    lr = (1e-4 if gentle else 3e-4) if pretrained else 1e-3
+    head = {"head_lr_scale": 10.0} if pretrained and gentle else {}
+    return {**ADAMW, "lr": lr, "warmup_epochs": round(WARMUP_SHARE * epochs, 3), **head, **given}
+
+
+def teacher_entry(teacher: Entry, batch_size: int, num_classes: int) -> dict[str, Any]:
+    """A suite's teacher entry: fine-tuned first, unless it says ``train: null``.
+
+    Of four classes or fewer, three times chance is more than one could ask of a teacher; its gate is then halfway from
+    chance to certainty.
+    """
+    entry: dict[str, Any] = {"backbone": teacher} if isinstance(teacher, str) else dict(teacher)
+    if num_classes <= FEW_CLASSES:
+        entry.setdefault("gate", round((1 + 1 / num_classes) / 2, 4))
+    if entry.get("train", {}) is None:
+        return entry
+    train = {"epochs": TEACHER_EPOCHS, "batch_size": batch_size, **entry.get("train", {})}
+    train["recipe"] = recipe_entry(train.get("recipe"), train["epochs"], pretrained=_pretrained(entry), gentle=True)
+    return {**entry, "train": train}
+
+
+def student_recipe(student: Entry, given: Mapping[str, Any] | None, epochs: int) -> dict[str, Any]:
+    """The student's recipe, see `recipe_entry`."""
+    return recipe_entry(given, epochs, pretrained=_pretrained(student), gentle=False)
+
+
+def _pretrained(entry: Entry) -> bool:
+    """Whether the entry's network starts from weights, as far as its form tells; faults are told later, together."""
+    if isinstance(entry, str):
+        return BackboneSpec.model_validate(entry).source != "scratch" if entry else False
+    name = str(entry.get("backbone") or entry.get("name") or "x")
+    spec = BackboneSpec.model_validate(name)
+    weights = entry.get("weights", spec.weights)
+    return spec.model_copy(update={"weights": None if weights is None else str(weights)}).source != "scratch"

@@ -1,0 +1,54 @@
+"""``fgkd distill``: `fgkd.distill` from the command line."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from fgkd.errors import UserErrors
+from fgkd.suite.yaml_places import parse_yaml
+
+
+def distill(args: Namespace) -> int:
+    """Distil, say where the evidence is, and export where asked."""
+    entries = _entries(args)
+    if args.to is not None:
+        from fgkd.export.writing import check_target
+
+        check_target(args.to)
+    from fgkd.api.distilling import distill
+
+    done = distill(
+        args.data,
+        **entries,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        view={} if args.size is None else {"size": args.size},
+        results=args.results,
+        cache=args.cache,
+        data_root=args.data_root,
+        weights=args.weights,
+        workers=args.workers,
+        precision=args.mixed_precision,
+        rerun=args.rerun,
+    )
+    print(f"{done.record.run_id}: test top-1 {100 * done.top1:.2f} %; records and board in {done.folder}")
+    if args.to is not None:
+        print(f"exported to {done.export(args.to, onnx=args.onnx)}")
+    else:
+        print(f"next: fgkd export {done.record.run_id} --results {args.results} --to DIR --verify")
+    return 0
+
+
+def _entries(args: Namespace) -> dict[str, Any]:
+    """Teacher, student and method: names, or mappings as suites write them."""
+    found, problems = {}, []
+    for key in ("teacher", "student", "method"):
+        document = parse_yaml(text) if (text := getattr(args, key)) is not None else None
+        value = None if document is None else document.value
+        problems += [f"--{key}: {fault.text}" for fault in document.faults] if document else []
+        found[key] = value if isinstance(value, dict) or value is None else text
+    if problems:
+        raise UserErrors(problems)
+    return found
