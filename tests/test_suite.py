@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fgkd.data import augment_names, dataset_names
 from fgkd.errors import UserError
-from fgkd.spec import RunSpec
+from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Filters, Suite, load_suite, suite_names
 from fgkd.suite.check import Known
 from fgkd.suite.yaml_places import parse_yaml
@@ -82,6 +82,18 @@ def test_settings_reach_the_spec(tmp_path: Path) -> None:
     assert (first.feed.teacher.name, first.feed.teacher.backbone.name) == ("big", "resnet50")
     assert first.feed.teacher.train.epochs == 3
     assert last.student.size == 64
+
+
+def test_a_sampler_is_of_students_and_teachers_and_shuffle_is_the_default(tmp_path: Path) -> None:
+    plain, spelt = suite(tmp_path).runs(), suite(tmp_path, sampler="shuffle").runs()
+    assert [run.run_id for run in spelt] == [run.run_id for run in plain]
+    balanced = suite(tmp_path).runs(sets=["sampler=balanced"])
+    assert {run.feed.sampler for run in balanced} == {"balanced"}
+    assert not {run.run_id for run in balanced} & {run.run_id for run in plain}
+    taught = next(run for run in balanced if run.feed.teacher)
+    assert teacher_run(taught.feed).feed.sampler == "balanced"
+    with pytest.raises(UserError, match="sampler: expected 'shuffle', 'sqrt' or 'balanced', found 'fair'"):
+        suite(tmp_path).runs(sets=["sampler=fair"])
 
 
 def test_a_bank_is_no_part_of_runs_without_a_teacher(tmp_path: Path) -> None:
