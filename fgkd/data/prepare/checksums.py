@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fgkd.data.card import Card, Checksum
+from fgkd.data.card import Checksum
 from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Progress
 from fgkd.errors import UserError, UserErrors
@@ -42,12 +42,15 @@ def digests_of(path: Path, progress: Progress) -> dict[str, str]:
 
 
 def verify(
-    card: Card, found: Iterable[tuple[Path, Mapping[str, str]]], accepted: Collection[str], progress: Progress
+    published: Sequence[Checksum],
+    found: Iterable[tuple[Path, Mapping[str, str]]],
+    accepted: Collection[str],
+    progress: Progress,
 ) -> None:
-    """Compare checksums with the card's, by content first, since browsers rename what they download.
+    """Compare checksums with the published ones, by content first, since browsers rename what they download.
 
     Args:
-        card: what it should be.
+        published: what it should be.
         found: path and checksums of every file given.
         accepted: checksums that the user takes knowingly.
         progress: told what was verified, and what could not be.
@@ -58,8 +61,8 @@ def verify(
     problems = []
     for path, digests in found:
         name = spell(path.name)
-        same = next((c for c in card.fgkd.checksums if _kinds(c).items() & digests.items()), None)
-        named = next((c for c in card.fgkd.checksums if c.file.lower() == path.name.lower()), None)
+        same = next((c for c in published if _kinds(c).items() & digests.items()), None)
+        named = next((c for c in published if c.file.lower() == path.name.lower()), None)
         if same is not None:
             progress.note(f"{name}: {_spell(digests, same)}, as published for {same.file}")
         elif taken := [value for value in digests.values() if value in accepted]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fgkd.data.card import Card, read_card
 from fgkd.data.opening import open_dataset, problems
 from fgkd.data.prepare.checksums import check_accepted, verify
+from fgkd.data.prepare.classes import kin
 from fgkd.data.prepare.draft import Draft
 from fgkd.data.prepare.files import place_files
 from fgkd.data.prepare.gather import forget_moved, gather, holders_of
@@ -97,7 +98,8 @@ def _from_files(job: Job, card: Card, draft: Draft) -> None:
     holders = holders_of(job.sources, job.mode)
     found = gather(card, holders, shutil.disk_usage(draft.target.parent).free, job.progress)
     digests = [(holder.path, holder.digests) for holder in holders if holder.digests]
-    verify(card, digests, job.accepted, job.progress)
+    published = [checksum for one in kin(card) for checksum in one.fgkd.checksums]
+    verify(published, digests, job.accepted, job.progress)
     draft.begin(["files", job.mode, [_mark(holder.path) for holder in holders], sorted(found.placed)])
     place_files(found, draft.tree, job.progress)
     _appear(job, draft)
