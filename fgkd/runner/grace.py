@@ -23,9 +23,10 @@ class Grace:
         asked: number of the signal that was noted, None before.
     """
 
-    def __init__(self, *, speak: bool = True) -> None:
+    def __init__(self) -> None:
         self.asked: int | None = None
-        self._speak, self._patient, self._pid = speak, False, os.getpid()
+        self._patient, self._pid = False, os.getpid()
+        self._speak = os.environ.get("RANK", "0") == "0"  # one of the processes of a launch
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Grace:

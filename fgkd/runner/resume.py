@@ -140,13 +140,14 @@ class Checkpoints:
             self.say(f"  falls back to an earlier state: {'; '.join(dict.fromkeys(reasons))}")
 
     def _saved(self) -> Iterator[Generation]:
-        for folder in self._folders():
-            yield from Shelf(folder, {}, rank=self.engine.rank).generations()
+        for name in self._names():
+            yield from Shelf(self.folder / name, {}, rank=self.engine.rank).generations()
 
     def forget(self, recorded: Iterable[str]) -> None:
         """Remove the states that nobody will ask for: those of cohorts all of whose runs are recorded."""
         done = set(recorded)
-        for name in self.engine.gather_values([f.name for f in self._folders() if self._is_spent(f, done)])[0]:
+        spent = [name for name in self._names() if self.engine.main and self._is_spent(self.folder / name, done)]
+        for name in self.engine.gather_values(spent)[0]:
             Shelf(self.folder / name, {}, rank=self.engine.rank).remove()
             if self.engine.main:
                 Path(f"{self.folder / name}.lock").unlink(missing_ok=True)
@@ -154,7 +155,7 @@ class Checkpoints:
     def _is_spent(self, folder: Path, done: set[str]) -> bool:
         """Whether all that is in the folder is recorded, and no launch holds it."""
         generations = Shelf(folder, {}, rank=self.engine.rank).generations()
-        if not self.engine.main or not all(set(g.manifest["runs"]) <= done for g in generations):
+        if not all(set(g.manifest["runs"]) <= done for g in generations):
             return False
         lock = FileLock(f"{folder}.lock")
         try:
@@ -163,5 +164,7 @@ class Checkpoints:
         except Timeout:
             return False
 
-    def _folders(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("*/") if path.is_dir())
+    def _names(self) -> list[str]:
+        """Of all cohorts' folders, also those in which nothing was saved yet."""
+        locked = {path.name.removesuffix(".lock") for path in self.folder.glob("*.lock")}
+        return sorted(locked | {path.name for path in self.folder.glob("*") if path.is_dir()})

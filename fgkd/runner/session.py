@@ -97,19 +97,19 @@ def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Cons
     Raises:
         UserError: something that the user can mend before training.
     """
-    session = _Session(suite, runs, options, console or Console())
-    return session.run()
+    with Grace() as grace:
+        return _Session(suite, runs, options, console or Console(), grace).run()
 
 
 class _Session:
     """One invocation: what its cohorts share."""
 
-    def __init__(self, suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console) -> None:
-        self.suite, self.runs, self.options, self.console = suite, list(runs), options, console
+    def __init__(self, suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console, grace: Grace) -> None:
+        self.suite, self.runs, self.options, self.console, self.grace = suite, list(runs), options, console, grace
         self.folder = records_folder(options.results, suite.name)
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
-            check(self.plan.runs, options, self.folder)
+            check(self.plan.runs, options, self.folder, self.say)
         self.engine = Engine(runs[0].feed.precision)
         self.store = WeightStore(options.cache / "weights")
         self.datasets: dict[object, ImageData] = {}
@@ -118,11 +118,15 @@ class _Session:
         self.baselines = Baselines(self.folder, self.runs)
         self.bars: dict[str, Bar] = {}  # by run id
         self.rerun = rerun_of(suite, shard(runs, options.shard), options) if options.rerun else None
-        self.grace = Grace(speak=self.engine.main)
+
+    def say(self, text: str) -> None:
+        """One line, told by the first process; before the engine knows which one it is."""
+        if int(os.environ.get("RANK", "0")) == 0:
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def run(self) -> int:
         """All cohorts, then the boards."""
-        with self.grace, SuiteProgress(self.plan, self.console, enabled=self.engine.main) as progress:
+        with SuiteProgress(self.plan, self.console, enabled=self.engine.main) as progress:
             self.tidy(progress)
             for number, planned in enumerate(self.plan.cohorts, 1):
                 try:
@@ -323,9 +327,9 @@ class _Session:
     def record(self, cohort: Cohort, data: ImageData) -> None:
         """Weights and records of a cohort, by the main process."""
         if self.engine.main:
+            if data.task == "classification":
+                write_truth(self.folder.parent, Truth.of(data))
             record_cohort(
                 cohort, data, self.suite, store=self.store, folder=self.folder, bars=self.bars, rerun=self.rerun
             )
         self.engine.wait()
-            if data.task == "classification":
-                write_truth(self.folder.parent, Truth.of(data))
