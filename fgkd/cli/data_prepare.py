@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from fgkd.cli.places import cache_folder, data_root
 from fgkd.cli.print import print_json
+from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Advance, Progress
 
 
@@ -19,10 +20,12 @@ class Bars(Progress):
         """See `Progress.stage`; the time left is that of the stage."""
         from rich import progress as rich
         from rich.console import Console
+        from rich.table import Column
 
         amount = rich.DownloadColumn() if unit == "bytes" else rich.MofNCompleteColumn()
         speed = (rich.TransferSpeedColumn(),) if unit == "bytes" else ()
-        columns = (rich.TextColumn("{task.description}", markup=False), rich.BarColumn(), amount, *speed)
+        text_column = rich.TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
+        columns = (text_column, rich.BarColumn(bar_width=20), amount, *speed)
         console = Console(stderr=True)
         with rich.Progress(*columns, rich.TimeRemainingColumn(), console=console) as bars:
             task = bars.add_task(text, total=total)
@@ -57,7 +60,7 @@ def prepare_data(args: Namespace) -> int:
         )
         return 0
     counts = ", ".join(f"{split} {count}" for split, count in data.counts.items())
-    first, last = data.class_names[0], data.class_names[-1]
+    first, last = spell(data.class_names[0]), spell(data.class_names[-1])
     print(
         f"{data.name} {'is there already' if was_there else 'is ready'} in {root}: {counts}; revision {data.revision}"
     )

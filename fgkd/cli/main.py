@@ -42,5 +42,7 @@ def _say(message: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    # File names of others stand in messages; none may move, colour or forge lines of the terminal.
+    message = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
     console = Console(stderr=True, highlight=False)
     console.print(Text.assemble(("fgkd: ", "bold red"), message), soft_wrap=True)

@@ -58,6 +58,11 @@ class Draft:
             write_text(note, text)
         self.tree.mkdir(parents=True, exist_ok=True)
 
+    def drop_empty_target(self) -> None:
+        """A folder made by hand and not filled is no data set."""
+        if self.target.is_dir() and not any(self.target.iterdir()):
+            self.target.rmdir()
+
     def finish(self) -> None:
         """Make the data set appear."""
         if hasattr(os, "sync"):  # the files before their name

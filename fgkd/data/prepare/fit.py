@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -33,8 +33,8 @@ class Fit:
     @property
     def missing(self) -> list[str]:
         """The names that nothing was placed at or under."""
-        tops = {str(parent) for path in self.placed for parent in (PurePosixPath(path), *PurePosixPath(path).parents)}
-        return [name for name in self.names if name not in tops]
+        there = folders_of(self.placed) | self.placed.keys()
+        return [name for name in self.names if name not in there]
 
 
 def fit(held: Held, alternatives: Sequence[tuple[str, ...]]) -> Fit:
@@ -51,15 +51,27 @@ def fit(held: Held, alternatives: Sequence[tuple[str, ...]]) -> Fit:
         UserError: two holders have different files for one place.
     """
     held = [(holder, [m for m in members if not is_junk(m.name)]) for holder, members in held]
-    fits = [_fit(held, names) for names in alternatives]
+    ends = {id(members): _by_last_part(members) for _, members in held}
+    fits = [_fit(held, names, ends) for names in alternatives]
     return min(fits, key=lambda found: len(found.missing))
 
 
-def _fit(held: Held, names: tuple[str, ...]) -> Fit:
+Ends = Mapping[str, Sequence[str]]  # last part of a path -> all paths, of files and folders, that end in it
+
+
+def _by_last_part(members: Sequence[Member]) -> Ends:
+    ends: dict[str, list[str]] = {}
+    names = {member.name for member in members}
+    for path in names | folders_of(names):
+        ends.setdefault(path.rpartition("/")[2], []).append(path)
+    return ends
+
+
+def _fit(held: Held, names: tuple[str, ...], ends: Mapping[int, Ends]) -> Fit:
     found, strays = Fit(names), []
     tops = {name.split("/")[0] for name in names}
     for holder, members in held:
-        base = _base(members, names)
+        base = _base(ends[id(members)], names) if names else _descend(members)
         if base is None:
             strays.append((holder, members))
             continue
@@ -75,14 +87,11 @@ def _fit(held: Held, names: tuple[str, ...]) -> Fit:
     return found
 
 
-def _base(members: Sequence[Member], names: tuple[str, ...]) -> str | None:
+def _base(ends: Ends, names: tuple[str, ...]) -> str | None:
     """The folder (with a trailing slash, or empty) that holds most of the layout; None where none holds any of it."""
-    if names == ():
-        return _descend(members)
-    paths = {str(p) for m in members for p in (PurePosixPath(m.name), *PurePosixPath(m.name).parents)}
     scores: dict[str, int] = {}
     for name in names:
-        for path in paths:
+        for path in ends.get(name.rpartition("/")[2], ()):
             if path == name or path.endswith(f"/{name}"):
                 base = path[: len(path) - len(name)]
                 scores[base] = scores.get(base, 0) + 1
@@ -125,7 +134,7 @@ def _place(found: Fit, path: str, holder: Holder, member: Member, tops: set[str]
 
 def _place_stray_file(found: Fit, name: str, held: Held) -> None:
     last = PurePosixPath(name).name
-    hits = [(holder, m) for holder, members in held for m in members if PurePosixPath(m.name).name == last]
+    hits = [(holder, m) for holder, members in held for m in members if f"/{m.name}".endswith(f"/{last}")]
     if len({member.size for _, member in hits}) == 1:
         found.placed[name] = hits[0]
 
@@ -148,14 +157,24 @@ def _descend_all(members: Sequence[Member]) -> str:
 
 def check_places(placed: Mapping[str, tuple[Holder, Member]]) -> None:
     """UserError where a path is a file and a folder at once."""
-    for path, (holder, _) in placed.items():
-        for parent in _parents(path):
-            if parent in placed:
-                raise UserError(f"{spell(holder.path)}: {spell(parent)} is both a file and a folder")
+    for path in sorted(folders_of(placed) & placed.keys()):
+        raise UserError(f"{spell(placed[path][0].path)}: {spell(path)} is both a file and a folder")
 
 
-def _parents(path: str) -> Iterator[str]:
-    return (str(parent) for parent in list(PurePosixPath(path).parents)[:-1])
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Every folder above the files.
+
+    Example:
+        >>> sorted(folders_of(["a/b/c.jpg", "a/d.jpg", "e.jpg"]))
+        ['a', 'a/b']
+    """
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
 
 
 def told(found: Fit, sources: Sequence[Path]) -> str:

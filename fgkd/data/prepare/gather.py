@@ -11,7 +11,8 @@ from fgkd.data.prepare.holder import Budget, gigabytes
 from fgkd.data.prepare.loose import Loose, Mode
 from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Progress
-from fgkd.data.prepare.tarred import OPENERS, Tar
+from fgkd.data.prepare.streams import OPENERS
+from fgkd.data.prepare.tarred import Tar
 from fgkd.data.prepare.zipped import Zip
 from fgkd.data.sources import SOURCES
 from fgkd.errors import UserError, UserErrors

@@ -61,6 +61,7 @@ def prepare(job: Job) -> tuple[ImageData, bool]:
     _refuse(job, card)
     draft = Draft(job.root, card.fgkd.folder)
     with draft.locked(job.progress):
+        draft.drop_empty_target()
         if draft.target.exists():
             return _there(job, draft), True
         if job.sources[0].partition(":")[0] == "hub":

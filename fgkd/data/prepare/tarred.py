@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import posixpath
 import tarfile
@@ -11,18 +9,17 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from fgkd.data.prepare.checksums import Digest
 from fgkd.data.prepare.holder import CHUNK, Budget, Member, Wanted, put
 from fgkd.data.prepare.links import resolve
 from fgkd.data.prepare.names import inside, outside, spell
 from fgkd.data.prepare.progress import Advance, Progress
+from fgkd.data.prepare.streams import Meter, Watch, decompressed
 from fgkd.errors import UserError
 
-OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
-MAX_HEADER = CHUNK  # bytes of one extended header
 
 
 class Tar:
@@ -40,9 +37,9 @@ class Tar:
         links: dict[str, str] = {}
         size, digest = self.path.stat().st_size, Digest()
         stage = progress.stage(f"looking through {spell(self.path.name)}", size)
-        with stage as advance, _told(self.path), _Meter(self.path, advance, digest) as meter:
-            with _decompressed(meter) as data:
-                watch = _Watch(data, self.path)
+        with stage as advance, _told(self.path), Meter(self.path, advance, digest) as meter:
+            with decompressed(meter) as data:
+                watch = Watch(data, self.path)
                 for position, info in enumerate(_tar(watch)):
                     self._enter(info, position, files, links, budget)
                 watch.finish()
@@ -70,7 +67,7 @@ class Tar:
     def deliver(self, wanted: Wanted, advance: Advance) -> None:
         """See `Holder.deliver`."""
         left = set(wanted)
-        with _told(self.path), _Meter(self.path, lambda amount: None) as meter, _decompressed(meter) as data:
+        with _told(self.path), Meter(self.path, lambda amount: None) as meter, decompressed(meter) as data:
             for position, info in enumerate(archive := _tar(data)):
                 if position in left:
                     stream = archive.extractfile(info)
@@ -116,88 +113,3 @@ def _told(path: Path) -> Iterator[None]:
         raise UserError(
             f"{spell(path)}: is truncated or damaged ({spell(error)}); download it again, nothing of it is used"
         ) from error
-
-
-@contextmanager
-def _decompressed(raw: _Meter) -> Iterator[IO[bytes]]:
-    start = raw.read(6)
-    raw.rewind()
-    opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
-    if opener is None:
-        yield raw  # type: ignore[misc]
-    else:
-        with opener(raw, "rb") as data:
-            yield data
-
-
-class _Meter:
-    """A file whose bytes are counted, and hashed, as they are read."""
-
-    def __init__(self, path: Path, advance: Advance, digest: Digest | None = None) -> None:
-        self._file, self._advance, self._digest, self._seen = path.open("rb"), advance, digest, 0
-
-    def __enter__(self) -> _Meter:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-
-    def read(self, count: int = -1) -> bytes:
-        data, end = self._file.read(count), self._file.tell()
-        if fresh := max(0, min(len(data), end - self._seen)):
-            if self._digest is not None:
-                self._digest.update(data[-fresh:])
-            self._advance(fresh)
-            self._seen = end
-        return data
-
-    def rewind(self) -> None:
-        self._file.seek(0)
-
-    def seek(self, position: int, whence: int = 0) -> int:
-        """Forwards, by reading what is passed over."""
-        while whence == 0 and self._file.tell() < position and self.read(min(CHUNK, position - self._file.tell())):
-            pass
-        return self._file.seek(position, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    @property
-    def closed(self) -> bool:
-        return self._file.closed
-
-
-class _Watch:
-    """Between `tarfile` and the data: `tarfile` takes a damaged header for the end, and reads any header to memory."""
-
-    def __init__(self, data: IO[bytes], path: Path) -> None:
-        self._data, self._path, self._last = data, path, b""
-
-    def read(self, count: int) -> bytes:
-        if count > MAX_HEADER:
-            raise UserError(f"{spell(self._path)}: has a header of {count:,} bytes; it is not unpacked")
-        self._last = self._data.read(count)
-        return self._last
-
-    def seek(self, position: int) -> int:
-        return self._data.seek(position)
-
-    def tell(self) -> int:
-        return self._data.tell()
-
-    def finish(self) -> None:
-        """Read to the end, which checks the compressor's own sums; EOFError where no end of archive was there."""
-        if len(self._last) != tarfile.BLOCKSIZE or any(self._last):
-            raise EOFError("it lacks the blocks that end an archive")
-        while self._data.read(CHUNK):
-            pass

@@ -38,6 +38,7 @@ NAMES = [
     "../x.jpg",
     "images/../../x.jpg",
     "C:/x.jpg",
+    "C:x.jpg",
     "..\\x.jpg",
     "\\\\host\\x.jpg",
     "images/a\\..\\..\\x",
@@ -146,6 +147,15 @@ def test_one_byte_that_flipped(layout, tmp_path, ready, ending):
     with pytest.raises(UserError, match=r"is truncated or damaged"):
         ready("oxford_pets", archive)
     assert not (tmp_path / "root/oxford-iiit-pet").exists()
+
+
+@pytest.mark.parametrize("ending", [".tgz", ".tar.bz2", ".tar.xz"])
+def test_a_wrong_sum_at_the_end(layout, tmp_path, ready, ending):
+    archive = pack(tmp_path / f"pets{ending}", layout)
+    data = bytearray(archive.read_bytes())
+    data[-7] ^= 0x55
+    archive.write_bytes(data)
+    refused(ready, tmp_path, archive, "is truncated or damaged")
 
 
 def test_a_password(layout, tmp_path, ready):

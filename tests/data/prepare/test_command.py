@@ -39,6 +39,14 @@ def test_archives_in_one_or_several_flags(layout, tmp_path, capsys):
     assert (told["was_there"], told["class_names"], told["counts"]["test"]) == (True, ["Abyssinian", "Shiba Inu"], 2)
 
 
+def test_file_names_cannot_write_to_the_terminal(layout, tmp_path, capsys):
+    (layout / "annotations/test.txt").write_text("\x1b[2J_4 1 1 1\nShiba_Inu_4 2 1 1\n")
+    assert run(tmp_path, "--from", layout) == 2
+    err = capsys.readouterr().err
+    assert "\\x1b[2J_4.jpg" in err.replace("\n", "")
+    assert "\x1b" not in err
+
+
 def test_mistakes_are_told_in_one_message(layout, tmp_path, capsys):
     assert run(tmp_path, "--from", "nowhere.tgz") == 2
     assert "nowhere.tgz: No such file" in capsys.readouterr().err

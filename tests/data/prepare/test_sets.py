@@ -144,6 +144,13 @@ def test_a_set_that_is_not_the_cards_is_removed_again(tmp_path, write_picture, s
     assert (tmp_path / "pets/annotations/test.txt").is_file(), "what was to be moved is still there"
 
 
+def test_an_empty_target_is_filled(tmp_path, write_picture, shrink, ready):
+    shrink("oxford_pets", 2)
+    MINIS["oxford_pets"].write(tmp_path / "pets", write_picture)
+    (tmp_path / "root/oxford-iiit-pet").mkdir(parents=True)
+    assert ready("oxford_pets", tmp_path / "pets").num_classes == 2
+
+
 def test_a_target_that_cannot_be_opened_is_left_alone(tmp_path, write_picture, shrink, ready):
     shrink("oxford_pets", 2)
     MINIS["oxford_pets"].write(tmp_path / "pets", write_picture)
