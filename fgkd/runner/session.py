@@ -21,10 +21,10 @@ from fgkd.plan import Plan, PlannedCohort, make_plan
 from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
 from fgkd.record import read_records, recorded_ids, records_folder
+from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.finish import record_cohort
 from fgkd.runner.grace import Grace
-from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.options import Options
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
