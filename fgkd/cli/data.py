@@ -1,13 +1,12 @@
-"""``fgkd data``: what data sets there are, what their cards say, whether they can be opened."""
+"""``fgkd data``: what data sets there are, what their cards say."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli.places import cache_folder, data_root
+from fgkd.cli.places import data_root
 from fgkd.cli.print import console, print_json, table
-from fgkd.errors import UserErrors
 from fgkd.spec import DatasetSpec
 
 
@@ -66,24 +65,4 @@ def show_data(args: Namespace) -> int:
         f"layout: {card.fgkd.layout.strip()}\norigin: {card.fgkd.origin}\n{card.fgkd.download.strip()}\n", markup=False
     )
     out.print(Markdown(card.text))
-    return 0
-
-
-def check_data(args: Namespace) -> int:
-    """Open the data sets and print their counts and revisions; UserErrors for those that cannot be opened."""
-    from fgkd.data import open_dataset, problems
-
-    faults = []
-    for name in args.names:
-        spec = DatasetSpec(name=name, protocol=args.protocol)
-        found = problems(spec, data_root(args.data_root))
-        faults += found
-        if not found:
-            data = open_dataset(spec, data_root(args.data_root), cache=cache_folder(args.cache))
-            counts = ", ".join(f"{split} {count}" for split, count in data.counts.items())
-            print(
-                f"{name}: {len(data.class_names)} classes; {counts}; protocol {data.protocol}; revision {data.revision}"
-            )
-    if faults:
-        raise UserErrors(faults)
     return 0

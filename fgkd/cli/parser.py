@@ -108,10 +108,14 @@ def _data(commands: Any) -> None:
     show.add_argument("name", metavar="NAME")
     _data_prepare(actions)
     _data_cache(actions)
-    check = flags.command(actions, "check", "fgkd.cli.data:check_data", "open data sets and count their images")
+    text = "examine every file: broken, odd and duplicated images, counts; training uses the verdict"
+    check = flags.command(actions, "check", "fgkd.cli.check:check_data", text)
     check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
     check.add_argument("--protocol", default="default")
     flags.data_root(check)
+    check.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: one per core)")
+    check.add_argument("--quick", action="store_true", help="headers and file ends only, as before a first training")
+    flags.as_json(check)
     check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
 
 

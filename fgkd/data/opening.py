@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
 from fgkd.data.cache import MANIFEST
+from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
 from fgkd.data.disjoint import class_disjoint
 from fgkd.data.sources import SOURCES, Listing, Request, Source
 from fgkd.data.sources.address import parse_address
@@ -56,17 +57,71 @@ def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
     place = _resolve(spec, root, cache)
     _refuse(place)
     listing = _read(place)
-    train, holdout = listing.train, listing.val
-    revision = content_hash([s for s in (train, holdout, listing.test) if s is not None], _base(place, listing))
-    if holdout is None:
-        train, holdout = carve(train, spec.holdout, spec.holdout_seed, ("train", "holdout"))
-    else:
-        holdout = holdout.take(range(len(holdout)), "holdout")
-    splits = (train, holdout, listing.test)
+    revision = content_hash(_official(listing), _base(place, listing))
+    splits = _parted(listing, spec)
     counts = {split.name: len(split) for split in splits}
     return ImageData(
         spec.name, place.protocol, listing.class_names, *splits, revision, counts, unseen=listing.unseen
     )
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the lists of a data set say, whether or not its files are there and its counts are right.
+
+    Attributes:
+        protocol: the protocol's own name.
+        class_names: K names of the classes that are trained on.
+        unseen: those of the others, whose labels follow.
+        official: the published splits.
+        splits: those that are trained and tested on: train, holdout, test.
+        below: the folder that paths in the revision are relative to.
+        expected: images per published split by the card; empty where no card states them.
+        fault: why `open_dataset` refuses the lists; empty when it does not.
+    """
+
+    protocol: str
+    class_names: tuple[str, ...]
+    unseen: tuple[str, ...]
+    official: tuple[Split, ...]
+    splits: tuple[Split, ...]
+    below: Path
+    expected: Mapping[str, int]
+    fault: str
+
+
+def take_inventory(spec: DatasetSpec, root: Path, *, cache: Path) -> Inventory:
+    """The lists of a data set, for an examination of its files; arguments as for `open_dataset`.
+
+    Raises:
+        UserError: the lists are not there or cannot be read.
+    """
+    place = _resolve(spec, root, cache)
+    _refuse(place)
+    listing, fault = _listing(place), ""
+    try:
+        _check(listing, place)
+    except UserError as error:
+        fault = str(error)
+    official, below = _official(listing), _base(place, listing)
+    expected = {str(name): count for name, count in place.rules.counts.items()} if place.rules else {}
+    splits = official if fault else _parted(listing, spec)
+    names = (listing.class_names, listing.unseen)
+    return Inventory(place.protocol, *names, official, splits, below, expected, fault)
+
+
+def _official(listing: Listing) -> tuple[Split, ...]:
+    return tuple(split for split in (listing.train, listing.val, listing.test) if split is not None)
+
+
+def _parted(listing: Listing, spec: DatasetSpec) -> tuple[Split, Split, Split]:
+    """Train, hold-out and test; the hold-out is the official validation split, or carved from train."""
+    train, holdout = listing.train, listing.val
+    if holdout is None:
+        train, holdout = carve(train, spec.holdout, spec.holdout_seed, ("train", "holdout"))
+    else:
+        holdout = holdout.take(range(len(holdout)), "holdout")
+    return train, holdout, listing.test
 
 
 def problems(spec: DatasetSpec, root: Path) -> list[str]:
@@ -76,7 +131,7 @@ def problems(spec: DatasetSpec, root: Path) -> list[str]:
         _refuse(place)
         if not place.source.slow:
             listing = _read(place)
-            content_hash([s for s in (listing.train, listing.val, listing.test) if s is not None], root)
+            content_hash(_official(listing), root)
     except UserError as error:
         return [str(error)]
     return []
@@ -90,6 +145,12 @@ def _refuse(place: _Place) -> None:
 
 
 def _read(place: _Place) -> Listing:
+    listing = _listing(place)
+    _check(listing, place)
+    return listing
+
+
+def _listing(place: _Place) -> Listing:
     try:
         listing = place.source.read(place.request)
     except (LookupError, ValueError, OSError) as error:
@@ -97,10 +158,7 @@ def _read(place: _Place) -> Listing:
             raise
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"{place.where}: its files do not fit together ({what}); unpack them again") from error
-    if place.task == "retrieval":
-        listing = class_disjoint(listing, place.where)
-    _check(listing, place)
-    return listing
+    return class_disjoint(listing, place.where) if place.task == "retrieval" else listing
 
 
 def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:

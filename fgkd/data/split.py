@@ -137,4 +137,4 @@ def content_hash(splits: Sequence[Split], below: Path) -> str:
             f"{len(missing)} of {len(missing) + len(rows)} images listed are not there, the first is {missing[0]}; "
             "the copy is incomplete: unpack or download it again"
         )
-    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(sorted(rows)).encode(errors="surrogateescape")).hexdigest()[:12]
