@@ -28,7 +28,7 @@ def bench(args: Namespace) -> int:
         return list_suites()
     if args.dry_run:
         return plan(args)
-    fields = _option_fields(args)
+    fields = option_fields(args)
     suite, runs = chosen_runs(args)
     writable(fields["results"], "--results")
     writable(fields["cache"], "--cache")
@@ -39,7 +39,7 @@ def bench(args: Namespace) -> int:
 
 def plan(args: Namespace) -> int:
     """Show what is missing of a suite, in order and priced; train nothing."""
-    fields = _option_fields(args)
+    fields = option_fields(args)
     suite, runs = chosen_runs(args)
     from fgkd import runner
 
@@ -49,7 +49,7 @@ def plan(args: Namespace) -> int:
     return 0
 
 
-def _option_fields(args: Namespace) -> dict[str, Any]:
+def option_fields(args: Namespace) -> dict[str, Any]:
     """The fields of `fgkd.runner.Options`; checked here so that a mistake is told before anything large is imported."""
     suite_path(_named(args))
     if args.workers is not None and args.workers < 0:

@@ -73,6 +73,18 @@ def per_class(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
 
 
+def lone_teacher(command: argparse.ArgumentParser) -> None:
+    """A teacher that no suite names, used as it is."""
+    group = command.add_argument_group("a teacher of no suite")
+    group.add_argument("--backbone", metavar="NAME", help="a timm name; its weights: --weights FILE, or run:RUN_ID")
+    group.add_argument("--dataset", metavar="NAME", help="what it should classify")
+    group.add_argument("--protocol", default="default", help="of the data set")
+    group.add_argument("--size", type=int, metavar="PX", help="of the images (default: the network's own)")
+    group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")
+    command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: none)")
+    command.set_defaults(rerun=False, shard=None, checkpoint_every="off")
+
+
 def data_root(command: argparse.ArgumentParser) -> None:
     """Where data sets lie."""
     command.add_argument(

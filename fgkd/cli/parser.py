@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _methods(commands)
     _backbones(commands)
     _data(commands)
+    _teacher(commands)
     _export(commands)
     _distill(commands)
     return parser
@@ -117,6 +118,26 @@ def _data(commands: Any) -> None:
     check.add_argument("--quick", action="store_true", help="headers and file ends only, as before a first training")
     flags.as_json(check)
     check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def _teacher(commands: Any) -> None:
+    text = "train a suite's teachers, check whether one may teach, list those in the cache"
+    command = commands.add_parser("teacher", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    actions = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    text = "train, measure and record the teachers of a suite, and nothing else"
+    train = flags.command(actions, "train", "fgkd.cli.teacher:train_teachers", text)
+    flags.grid(train)
+    flags.places(train)
+    flags.execution(train)
+    text = "measure teachers on the hold-out, and compare them with what they have to exceed; exit code 1: refused"
+    check = flags.command(actions, "check", "fgkd.cli.teacher:check_teachers", text)
+    flags.grid(check)
+    flags.places(check)
+    flags.lone_teacher(check)
+    flags.as_json(check)
+    listing = flags.command(actions, "list", "fgkd.cli.teacher:list_teachers", "list the trained teachers in the cache")
+    listing.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.as_json(listing)
 
 
 def _export(commands: Any) -> None:

@@ -28,7 +28,7 @@ class Bar:
 
     def __str__(self) -> str:
         what = {
-            "stated": "the suite's gate",
+            "stated": "the stated gate",
             "scratch": f"the student's own from scratch, mean of {self.runs} run{'s' if self.runs > 1 else ''}",
             "chance": "three times chance",
         }

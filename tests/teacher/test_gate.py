@@ -42,7 +42,7 @@ def test_a_head_that_is_not_the_data_sets_is_refused(facts: dict, told: str) -> 
     [
         (0.059, Bar(0.06, "chance"), "above 6.00% (three times chance), found 5.90%"),
         (0.06, Bar(0.06, "chance"), "above 6.00%"),
-        (0.8, Bar(0.85, "stated"), "above 85.00% (the suite's gate), found 80.00%"),
+        (0.8, Bar(0.85, "stated"), "above 85.00% (the stated gate), found 80.00%"),
         (0.8, Bar(0.85, "scratch", 3), "above 85.00% (the student's own from scratch, mean of 3 runs), found 80.00%"),
         (None, Bar(0.85, "scratch", 1), "mean of 1 run), found none"),
     ],

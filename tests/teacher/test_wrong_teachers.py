@@ -8,96 +8,9 @@ import shutil
 from pathlib import Path
 from statistics import fmean
 
-import cv2
-import numpy as np
 import pytest
-import timm
-import torch
-from safetensors.torch import save_file
 
-from fgkd.cli.main import main
-from fgkd.record import RunRecord, read_records
-from fgkd.train.learner import Learner
-
-SUITE = """
-name: small
-version: 1
-datasets: [DATA]
-teachers: [TEACHER]
-students: [{backbone: test_efficientnet, size: 32}, {backbone: test_vit, size: 32}]
-methods: [scratch, kd]
-view: {size: 32, augment: light}
-recipe: {lr: 0.01}
-epochs: 1
-batch_size: 10
-"""
-
-
-class Desk:
-    """A suite, its results and its cache, and the command line before them; counts the steps of training."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.results, self.cache = folder, folder / "results", folder / "cache"
-        self.output, self.steps = output, 0
-        step = Learner.step
-
-        def counted(learner: Learner, *args: object) -> None:
-            self.steps += 1
-            step(learner, *args)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(Learner, "step", counted)
-
-    def bench(self, teacher: str, *flags: str, data: Path, more: str = "") -> tuple[int, str]:
-        """Exit code and all that was printed, on one line."""
-        suite = self.folder / "small.yaml"
-        suite.write_text(SUITE.replace("DATA", f"folder:{data}").replace("TEACHER", teacher) + more)
-        places = ["--results", str(self.results), "--cache", str(self.cache)]
-        only = [] if "--methods" in flags else ["--methods", "kd", "--students", "test_efficientnet"]
-        code = main(["bench", "--suite", str(suite), *places, *only, *flags])
-        told = self.output.readouterr()
-        return code, " ".join((told.out + told.err).split())
-
-    @property
-    def records(self) -> list[RunRecord]:
-        return read_records(self.results / "small" / "records")[0]
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
-
-
-def pictures(folder: Path, names: tuple[str, ...]) -> Path:
-    """Each class in a colour of its own, with some noise."""
-    draw = np.random.default_rng(0)
-    for split, number in (("train", 24), ("test", 4)):
-        for label, name in enumerate(names):
-            (folder / split / name).mkdir(parents=True)
-            colour = np.array([(0, 0, 255), (0, 255, 0), (255, 0, 0)][label])
-            for i in range(number):
-                image = np.clip(0.5 * colour + draw.integers(0, 128, (32, 32, 3)), 0, 255).astype(np.uint8)
-                cv2.imwrite(str(folder / split / name / f"{i}.png"), image)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("data") / "pets", ("cat", "dog", "hen"))
-
-
-@pytest.fixture(scope="module")
-def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("data") / "cars", ("audi", "bmw", "fiat"))
-
-
-def weights(path: Path, classes: int) -> Path:
-    """Weights of other making, with a classifier that was never trained."""
-    torch.manual_seed(0)
-    save_file(timm.create_model("test_resnet", num_classes=classes).state_dict(), path)
-    return path
-
-
-TRAINED = "{backbone: test_resnet, train: {epochs: 6, batch_size: 10, recipe: {lr: 0.02}}}"
+from tests.teacher.desk import TRAINED, Desk, weights
 
 
 def test_a_head_of_a_thousand_classes_is_refused_by_its_header(desk: Desk, pets: Path) -> None:
@@ -152,7 +65,7 @@ def test_a_teacher_of_another_data_set_with_as_many_classes_is_refused(desk: Des
 def test_a_teacher_below_the_stated_gate_teaches_nobody(desk: Desk, pets: Path) -> None:
     code, told = desk.bench("{backbone: test_resnet, gate: 0.999, train: {epochs: 1, batch_size: 10}}", data=pets)
     assert code == 2
-    assert "above 99.90% (the suite's gate)" in told
+    assert "above 99.90% (the stated gate)" in told
     assert "Not trained: 1 runs (kd) of test_efficientnet" in told
     assert [record.spec.role for record in desk.records] == ["teacher"]
     assert desk.steps == 6  # the teacher's own
