@@ -65,10 +65,14 @@ class Checkpoints:
         every: seconds between two savings; 0: nothing is saved, and nothing is continued.
         grace: who may ask to stop.
         say: tells the user.
+        rerun: which rerun the launch belongs to; its states are nobody else's. Empty for none.
     """
 
-    def __init__(self, folder: Path, engine: Engine, *, every: float, grace: Grace, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, engine: Engine, *, every: float, grace: Grace, say: Callable[[str], None], rerun: str = ""
+    ) -> None:
         self.folder, self.engine, self.every, self.grace, self.say = folder, engine, every, grace, say
+        self.rerun = rerun
         self.session = engine.gather_values(uuid.uuid4().hex[:8])[0]
 
     @contextmanager
@@ -78,7 +82,7 @@ class Checkpoints:
         Args:
             facts: run id -> `facts_of` it.
         """
-        runs = hashlib.sha256(" ".join(sorted(facts)).encode()).hexdigest()[:8]
+        runs = hashlib.sha256(" ".join([self.rerun, *sorted(facts)]).encode()).hexdigest()[:8]
         folder = self.folder / f"{planned.cohort_id}-{runs}"
         with self._claimed(folder) as free:
             shelf = Shelf(folder, facts, session=self.session, rank=self.engine.rank) if free else None
@@ -155,7 +159,8 @@ class Checkpoints:
     def _is_spent(self, folder: Path, done: set[str]) -> bool:
         """Whether all that is in the folder is recorded, and no launch holds it."""
         generations = Shelf(folder, {}, rank=self.engine.rank).generations()
-        if not all(set(g.manifest["runs"]) <= done for g in generations):
+        reruns = {run["facts"].get("rerun", "") for g in generations for run in g.manifest["runs"].values()}
+        if not all(set(g.manifest["runs"]) <= done for g in generations) or not reruns <= {self.rerun}:
             return False
         lock = FileLock(f"{folder}.lock")
         try:

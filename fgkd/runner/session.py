@@ -146,20 +146,21 @@ class _Session:
             progress.say(f"continuing the rerun begun {self.rerun.begun}; remove {self.rerun.path} to begin a new one")
         elif done:
             progress.say(f"{done} runs of {self.suite.name} are recorded already")
-        self.checkpoints = Checkpoints(
-            self.options.cache / CHECKPOINTS,
-            self.engine,
-            every=self.options.checkpoint_every,
-            grace=self.grace,
-            say=progress.say,
-        )
-        self.checkpoints.forget(self.done)
         with self.engine.accelerator.main_process_first():
             if self.engine.main:
                 sweep(self.folder)
             if self.rerun is not None:  # the others read what the main process noted
                 self.rerun = rerun_of(self.suite, shard(self.runs, self.options.shard), self.options)
                 self.rerun.begin(run.run_id for run in self.plan.runs)
+        self.checkpoints = Checkpoints(
+            self.options.cache / CHECKPOINTS,
+            self.engine,
+            every=self.options.checkpoint_every,
+            grace=self.grace,
+            say=progress.say,
+            rerun=self.rerun.name if self.rerun else "",
+        )
+        self.checkpoints.forget(self.done)
 
     @property
     def done(self) -> set[str]:
