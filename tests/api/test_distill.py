@@ -1,0 +1,165 @@
+"""`fgkd.distill` and `fgkd distill`: a folder of images to a student, by the suite's own path."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import fgkd
+from fgkd.cli.main import main
+from fgkd.errors import UserError, UserErrors
+from fgkd.leaderboard import check_boards
+from fgkd.record import read_records
+from fgkd.runner import session
+
+TEACHER = {"backbone": "test_resnet", "gate": 0.0, "train": {"epochs": 1}}
+SMALL: dict[str, Any] = {"student": "test_efficientnet", "epochs": 1, "view": {"size": 32}, "verbose": False}
+
+
+def pets(folder: Path) -> Path:
+    """Two classes, one darker than the other; 20 images each to learn from, 5 to be tested on."""
+    draw = np.random.default_rng(0)
+    for split, number in (("train", 20), ("test", 5)):
+        for label, name in enumerate(("cats", "dogs")):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(number):
+                pixels = np.clip(draw.normal(60 + 120 * label, 30, (40, 40, 3)), 0, 255).astype(np.uint8)
+                cv2.imwrite(str(folder / split / name / f"{i}.png"), pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images, on which a student was distilled once; tests must not change it."""
+    folder = tmp_path_factory.mktemp("home")
+    pets(folder / "pets")
+    return folder
+
+
+def places(home: Path) -> dict[str, Path]:
+    return {"results": home / "results", "cache": home / "cache"}
+
+
+@pytest.fixture(scope="module")
+def done(home: Path) -> fgkd.Distilled:
+    return fgkd.distill(home / "pets", teacher=TEACHER, **SMALL, **places(home))
+
+
+def test_the_student_comes_with_its_evidence(done: fgkd.Distilled, home: Path) -> None:
+    assert done.record.status == "ok"
+    assert done.record.spec.method.label == "kd"
+    assert done.record.spec.feed.batch_size == 8  # four steps of 34 images
+    assert done.teacher is not None
+    assert done.teacher.run_id == done.record.teacher.run_id
+    assert done.teacher.spec.feed.epochs == 1
+    assert done.folder == home / "results" / "distill-pets"
+    assert check_boards(done.folder) == []
+    assert len(read_records(done.folder / "records")[0]) == 2
+    assert done.top1 == done.record.metric("top1")
+
+
+def test_the_student_is_the_one_that_was_measured(done: fgkd.Distilled, home: Path) -> None:
+    files = {name: sorted((home / "pets/test" / name).iterdir()) for name in ("cats", "dogs")}
+    seen = [done.predict(path).name == name for name, paths in files.items() for path in paths]
+    assert sum(seen) / len(seen) == done.top1
+    assert not done.student.training
+    assert done.student(torch.zeros(3, 3, 32, 32)).shape == (3, 2)
+
+
+def test_the_same_call_again_trains_nothing(
+    done: fgkd.Distilled, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session._Session, "run_cohort", lambda *args: pytest.fail("trained again"))
+    monkeypatch.chdir(home)
+    for spelling in ("pets", "folder:pets", f"folder:{home}/pets", Path("pets")):
+        again = fgkd.distill(spelling, teacher=TEACHER, **{**SMALL, "verbose": spelling == "pets"}, **places(home))
+        assert again.record == done.record
+    assert "recorded already" in capsys.readouterr().out
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.student.state_dict().values(), done.student.state_dict().values(), strict=True)
+    )
+
+
+def test_it_exports_what_loads_again(done: fgkd.Distilled, home: Path, tmp_path: Path) -> None:
+    student = fgkd.load(done.export(tmp_path / "out", verify=True))
+    picture = home / "pets/test/cats/0.png"
+    assert student.predict(picture).scores == pytest.approx(done.predict(picture).scores)
+    monkey = [path for path in (tmp_path / "out").iterdir() if str(home).encode() in path.read_bytes()]
+    assert not monkey  # no path of this machine
+
+
+def test_the_command_is_the_same_call(
+    done: fgkd.Distilled,
+    home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session._Session, "run_cohort", lambda *args: pytest.fail("trained again"))
+    flags = ["--teacher", "{backbone: test_resnet, gate: 0.0, train: {epochs: 1}}", "--student", "test_efficientnet"]
+    flags += ["--epochs", "1", "--size", "32", "--to", str(tmp_path / "out")]
+    flags += [f"--{name}={path}" for name, path in places(home).items()]
+    assert main(["distill", str(home / "pets"), *flags]) == 0
+    told = capsys.readouterr().out
+    assert f"{done.record.run_id}: test top-1 {100 * done.top1:.2f} %" in told
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_changed_images_are_not_passed_off_as_the_recorded_ones(done: fgkd.Distilled, home: Path) -> None:
+    extra = home / "pets/train/cats/extra.png"
+    try:
+        extra.write_bytes((home / "pets/train/cats/0.png").read_bytes())
+        with pytest.raises(UserError, match=r"images have changed since run .* rerun=True"):
+            fgkd.distill(home / "pets", teacher=TEACHER, **SMALL, **places(home))
+        with pytest.raises(UserError, match="images have changed since run teacher-"):
+            fgkd.distill(home / "pets", teacher=TEACHER, method="dkd", **SMALL, **places(home))
+    finally:
+        extra.unlink()
+
+
+def test_what_went_wrong_is_raised_and_not_only_printed(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strict = {**TEACHER, "gate": 0.999}
+    with pytest.raises(UserErrors, match=r"test_resnet: expected a hold-out top-1 above 99\.90"):
+        fgkd.distill(home / "pets", teacher=strict, **SMALL, results=tmp_path, cache=tmp_path / "cache")
+    with pytest.raises(UserError, match="ended as diverged: the loss was not finite"):
+        fgkd.distill(
+            home / "pets", method="scratch", recipe={"optimizer": "sgd", "lr": 1e30}, **SMALL, **places(tmp_path)
+        )
+    assert capsys.readouterr().out == ""
+
+
+def test_mistakes_are_told_before_anything_is_trained(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserErrors) as told:
+        fgkd.distill(
+            home / "pets", teacher={"backbone": "test_resnet", "trian": {}}, method="kdd", **SMALL, **places(tmp_path)
+        )
+    assert len(told.value.problems) == 2
+    assert "did you mean train" in str(told.value)
+    with pytest.raises(UserErrors, match="kd needs a teacher, but the suite lists no teachers"):
+        fgkd.distill(home / "pets", **SMALL, **places(tmp_path))
+    with pytest.raises(UserError, match="expected a folder of images, or the name of a data set"):
+        fgkd.distill("synthetic_brids", **SMALL, **places(tmp_path))
+    with pytest.raises(UserError, match="test_efficientnot"):
+        fgkd.distill(home / "pets", method="scratch", **{**SMALL, "student": "test_efficientnot"}, **places(tmp_path))
+    assert not list((tmp_path / "results").rglob("*.json"))
+
+
+def test_the_stub_tells_what_the_package_offers() -> None:
+    stub = ast.parse(Path(fgkd.__file__).with_suffix(".pyi").read_text())
+    imported = {
+        alias.name: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert imported == fgkd._HOMES
+    assert set(fgkd.__all__) == set(fgkd._HOMES) <= set(dir(fgkd))
+    assert all(getattr(fgkd, name) is not None for name in fgkd.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'destill'"):
+        fgkd.destill  # noqa: B018

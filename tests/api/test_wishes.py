@@ -1,0 +1,62 @@
+"""Names made unambiguous, and defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fgkd.api.wishes import dataset_entry, recipe_entry, student_recipe, teacher_entry
+from fgkd.errors import UserError
+
+
+def test_own_images_are_named_by_their_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "birds").mkdir()
+    (tmp_path / "birds.csv").write_text("path,label\n")
+    monkeypatch.chdir(tmp_path)
+    folder = {"name": f"folder:{tmp_path}/birds"}
+    for data in ("birds", "./birds", Path("birds"), "folder:birds", str(tmp_path / "birds")):
+        assert dataset_entry(data, None) == folder
+    assert dataset_entry("birds.csv", None) == {"name": f"table:{tmp_path}/birds.csv"}
+    monkeypatch.chdir("/")
+    assert dataset_entry("birds", tmp_path) == folder
+    assert dataset_entry({"name": "birds", "holdout": 0.2}, tmp_path) == {**folder, "holdout": 0.2}
+
+
+def test_named_sets_keep_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cub200").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert dataset_entry("cub200", None) == {"name": "cub200"}
+    assert dataset_entry(Path("cub200"), None) == {"name": f"folder:{tmp_path}/cub200"}
+    assert dataset_entry("hub:owner/name", None) == {"name": "hub:owner/name"}
+    with pytest.raises(UserError, match="did you mean the data set cub200"):
+        dataset_entry("cub20O", None)
+
+
+def test_teachers_are_fine_tuned_unless_they_say_otherwise() -> None:
+    entry = teacher_entry("resnet50.a1_in1k", 32, 100)
+    assert entry["train"]["batch_size"] == 32
+    assert entry["train"]["recipe"]["lr"] == 1e-4
+    assert entry["train"]["recipe"]["head_lr_scale"] == 10
+    assert "gate" not in entry
+    assert teacher_entry({"backbone": "resnet50", "train": None}, 32, 100) == {"backbone": "resnet50", "train": None}
+    other = teacher_entry({"backbone": "x", "train": {"epochs": 3, "recipe": {"lr": 0.5}}}, 32, 100)["train"]
+    assert (other["epochs"], other["recipe"]["lr"], other["recipe"]["optimizer"]) == (3, 0.5, "adamw")
+    assert other["recipe"]["warmup_epochs"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("classes", "gate"), [(2, 0.75), (3, 0.6667), (4, 0.625), (5, None)])
+def test_a_few_classes_get_a_gate_that_can_be_passed(classes: int, gate: float | None) -> None:
+    assert teacher_entry("x", 8, classes).get("gate") == gate
+    assert teacher_entry({"backbone": "x", "gate": 0.1}, 8, classes)["gate"] == 0.1
+
+
+def test_pretrained_students_are_trained_more_gently() -> None:
+    rate = lambda student: student_recipe(student, None, 10)["lr"]
+    assert rate("resnet18.a1_in1k") == rate({"backbone": "resnet18", "weights": "mine.safetensors"}) == 3e-4
+    assert rate("resnet18") == rate({"name": "resnet18.a1_in1k", "weights": "none"}) == 1e-3
+
+
+def test_an_optimiser_of_ones_own_brings_its_own_settings() -> None:
+    given = {"optimizer": "sgd", "lr": 0.1}
+    assert recipe_entry(given, 10, pretrained=True, gentle=True) == given
