@@ -75,7 +75,7 @@ def read_image(path: Path, shorter_side: int | None = None) -> np.ndarray:
 def bounded(width: int, height: int, shorter_side: int | None) -> tuple[int, int]:
     """Width and height of a picture after its shorter side was brought to `shorter_side`; nothing is enlarged.
 
-    The longer side is rounded up, so that a decoder's own rounding at 1/2, 1/4 and 1/8 never leaves too little.
+    The longer side is rounded up, as decoders do at 1/2, 1/4 and 1/8: where one of these fits, it needs no resize.
 
     Example:
         >>> bounded(1000, 667, 256), bounded(667, 1000, 256), bounded(200, 300, 256)

@@ -70,6 +70,12 @@ def test_jpegs_are_decoded_at_the_smallest_scale_that_suffices(tmp_path, monkeyp
     assert used == [images.REDUCED.get(flag, cv2.IMREAD_COLOR)]
 
 
+def test_a_scale_that_fits_is_not_resampled(tmp_path):
+    Image.fromarray(scene(161, 120)).save(tmp_path / "a.jpg")
+    half = cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_REDUCED_COLOR_2)
+    assert np.array_equal(read_image(tmp_path / "a.jpg", 60), cv2.cvtColor(half, cv2.COLOR_BGR2RGB))
+
+
 @pytest.mark.parametrize("size", [(640, 480), (321, 322), (793, 800)])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation_is_applied_at_reduced_scale_too(tmp_path, orientation, size):

@@ -14,7 +14,19 @@ import pytest
 from PIL import Image
 
 from fgkd.data import ImageData, open_dataset
-from fgkd.data.decoded import build, decoded_folder, draft, find, layout, open_decoded, remove, store, stores, survey
+from fgkd.data.decoded import (
+    build,
+    building,
+    decoded_folder,
+    draft,
+    find,
+    layout,
+    open_decoded,
+    remove,
+    store,
+    stores,
+    survey,
+)
 from fgkd.data.images import read_image
 from fgkd.errors import UserError, UserErrors
 from fgkd.spec import DatasetSpec, ViewSpec
@@ -80,7 +92,7 @@ def test_pictures_travel_to_spawned_workers(odd, built):
 
 def test_it_is_built_once(odd, built, tmp_path, monkeypatch):
     before = (built / "pixels.bin").stat().st_mtime_ns
-    monkeypatch.setitem(build.__globals__, "read_image", None)  # decoding would fail
+    monkeypatch.setattr(building, "read_image", None)  # decoding would fail
     assert build(survey(odd, SIDE, tmp_path)).folder == built
     assert (built / "pixels.bin").stat().st_mtime_ns == before
 
@@ -105,13 +117,13 @@ def test_an_interrupted_build_goes_on(odd, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return read(path, side)
 
-    monkeypatch.setitem(build.__globals__, "read_image", interrupted)
+    monkeypatch.setattr(building, "read_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(plan, threads=1)
     assert open_decoded(odd, SIDE, tmp_path) is None
     assert [manifest for _, manifest in stores(tmp_path)] == [None]
     seen.clear()
-    monkeypatch.setitem(build.__globals__, "read_image", lambda path, side: seen.append(path) or read(path, side))
+    monkeypatch.setattr(building, "read_image", lambda path, side: seen.append(path) or read(path, side))
     assert_true(build(survey(odd, SIDE, tmp_path), threads=1), odd)
     assert 8 <= len(seen) < 17, "what was whole is not decoded again"
 

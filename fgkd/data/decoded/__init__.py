@@ -3,10 +3,10 @@
 It changes no pixel: it holds what `fgkd.data.images.read_image` gives for one `shorter_side`.
 """
 
-from fgkd.data.decoded.build import build
+from fgkd.data.decoded.building import build
 from fgkd.data.decoded.layout import Manifest, decoded_folder, remove, sides_of, stores
+from fgkd.data.decoded.sizing import Survey, survey
 from fgkd.data.decoded.store import Decoded, find, open_decoded
-from fgkd.data.decoded.survey import Survey, survey
 
 __all__ = [
     "Decoded",

@@ -12,8 +12,8 @@ from filelock import Timeout
 
 from fgkd.data.decoded import layout
 from fgkd.data.decoded.draft import Chunk, Draft, chunks_of
+from fgkd.data.decoded.sizing import Advance, Survey, each
 from fgkd.data.decoded.store import Decoded, open_decoded
-from fgkd.data.decoded.survey import Advance, Survey, each
 from fgkd.data.images import fingerprint, read_image
 from fgkd.errors import UserError, UserErrors
 from fgkd.files import write_text
