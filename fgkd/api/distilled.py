@@ -38,11 +38,9 @@ class Distilled:
     _cache: Path = field(repr=False)
 
     @property
-    def top1(self) -> float:
-        """Accuracy on the test split, in [0, 1]; weights of the last epoch."""
-        top1 = self.record.metric("top1")
-        assert top1 is not None
-        return top1
+    def top1(self) -> float | None:
+        """Accuracy on the test split, in [0, 1]; weights of the last epoch. None under retrieval protocols."""
+        return self.record.metric("top1")
 
     def predict(self, image: str | Path | Image | np.ndarray) -> Prediction:
         """What a picture (file, PIL image or uint8 RGB array) shows."""

@@ -33,7 +33,8 @@ def distill(args: Namespace) -> int:
         precision=args.mixed_precision,
         rerun=args.rerun,
     )
-    print(f"{done.record.run_id}: test top-1 {100 * done.top1:.2f} %; records and board in {done.folder}")
+    measured = "" if done.top1 is None else f" test top-1 {100 * done.top1:.2f} %;"
+    print(f"{done.record.run_id}:{measured} records and board in {done.folder}")
     if args.to is not None:
         print(f"exported to {done.export(args.to, onnx=args.onnx)}")
     else:

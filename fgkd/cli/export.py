@@ -46,6 +46,8 @@ def _data(chosen: Chosen, args: Namespace) -> ImageData | None:
     """The run's data; None where it is not here and nothing that was asked for needs it."""
     from fgkd.export.verify import open_test
 
+    if args.verify and chosen.record.metric("top1") is None:
+        raise UserError(f"--verify compares top-1, and the record of {chosen.record.run_id} has none; leave it out")
     try:
         return open_test(chosen.record, data_root(args.data_root), cache_folder(args.cache))
     except UserError as error:

@@ -27,6 +27,8 @@ SHARES = {  # fractions, shown in percent
     "mean_class_accuracy": "mean class accuracy %",
     "ece": "calibration error %",
     "agreement": "agreement with the teacher %",
+    "recall_at_1": "recall@1 of embeddings %",
+    "map_at_r": "MAP@R of embeddings %",
 }
 
 
@@ -97,16 +99,18 @@ def front_matter(deployed: Deployed, dataset: str) -> str:
     result = {
         "task": {"type": "image-classification"},
         "dataset": {"name": dataset, "type": dataset.rpartition(":")[2], "split": "test"},
-        "metrics": [{"type": "accuracy", "value": None if top1 is None else round(100 * top1, 3), "name": "top-1 %"}],
+        "metrics": [{"type": "accuracy", "value": round(100 * (top1 or 0.0), 3), "name": "top-1 %"}],
     }
-    values = {
+    values: dict[str, Any] = {
         "library_name": kind,
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", kind, "knowledge-distillation", "fine-grained", "fgkd"],
         "license": "other",
         "license_name": "see-the-section-licences",
-        "model-index": [{"name": f"{public_name(record.spec.student.name)} {record.run_id}", "results": [result]}],
     }
+    if top1 is not None:
+        name = f"{public_name(record.spec.student.name)} {record.run_id}"
+        values["model-index"] = [{"name": name, "results": [result]}]
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=False).rstrip()
 
 
@@ -166,6 +170,11 @@ def _remarks(deployed: Deployed, companions: Sequence[RunRecord]) -> Iterator[st
         yield from read_card(record.spec.feed.dataset.name).fgkd.known_issues
     except UserError:
         yield "The images are the trainer's own; nobody else has measured anything on them."
+    if record.data and record.data.task == "retrieval":
+        yield (
+            "The test split holds other classes than those that this classifier knows: what was measured is how well "
+            "its embeddings find images of one class."
+        )
     view, sight = record.spec.feed.view, deployed.sight
     if view.size != sight.size:
         yield (
@@ -176,8 +185,3 @@ def _remarks(deployed: Deployed, companions: Sequence[RunRecord]) -> Iterator[st
         yield "The code differed from its commit when this was trained."
     if record.environment.precision not in (None, "no"):
         yield f"Trained and measured in {record.environment.precision}; other precisions may move the last digits."
-
-
-def describe(value: Any) -> str:
-    """A parameter's value, for a table."""
-    return f"{value:g}" if isinstance(value, float) else str(value)

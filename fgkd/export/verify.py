@@ -66,7 +66,7 @@ def verify(folder: Path, record: RunRecord, data: ImageData) -> list[Check]:
     manifest, engine = read_manifest(folder), Engine(record.spec.feed.precision)
     recorded = record.metric("top1")
     if recorded is None:
-        raise UserError(f"run {record.run_id}: its record has no top-1 to verify against")
+        raise UserError(f"run {record.run_id}: its record has no top-1 to compare with")
     answers = {("timm" if manifest.kind == "timm" else "fgkd"): _on_device(folder, manifest, engine)}
     if (folder / ONNX_NAME).is_file():
         answers["onnxruntime"] = OnnxNetwork(folder / ONNX_NAME)

@@ -110,3 +110,18 @@ def test_unmeasured_metrics_have_no_row(study: Study) -> None:
     record: RunRecord = study.chosen("kd").record
     bare = record.model_copy(update={"metrics": {"test_last": {"top1": 0.5}}})
     assert [row[0] for row in metric_rows(bare, [])] == ["top-1 %"]
+
+
+def test_a_retrieval_protocol_is_disclosed_and_claims_no_accuracy(study: Study) -> None:
+    deployed = study.deployed("kd")
+    record = deployed.record
+    assert record.data
+    metrics = {"test_last": {"recall_at_1": 0.4321}}
+    data = record.data.model_copy(update={"task": "retrieval"})
+    page = model_card(
+        replace(deployed, record=record.model_copy(update={"metrics": metrics, "data": data})), [], onnx=False
+    )
+    assert "| recall@1 of embeddings % | 43.21 |  |" in page
+    assert "holds other classes than those" in page
+    assert "model-index" not in front(page)
+    assert "top-1 % |" not in page
