@@ -13,7 +13,7 @@ from fgkd.data.check.fingerprint import BITS, fingerprint
 from fgkd.data.check.kinds import KINDS
 from fgkd.data.check.look import glance, look
 from fgkd.errors import UserError
-from tests.data.check.specimens import JPEG, PNG, SPECIMENS, encoded, photo, raw
+from tests.data.check.specimens import JPEG, PNG, SPECIMENS, encoded, photo, raw, with_thumbnail
 
 HEADER_KINDS = set(KINDS) - {"blank"}
 
@@ -97,6 +97,11 @@ def test_files_end_early_or_not(form):
     data = encoded(photo().quantize(8) if form == "GIF" else photo(), form)
     assert not ends_early(data)
     assert ends_early(data[:-40])
+
+
+def test_the_end_of_a_thumbnail_is_not_the_files():
+    assert not ends_early(with_thumbnail(cut=False))
+    assert ends_early(with_thumbnail(cut=True))
 
 
 def test_progressive_jpegs_end():
