@@ -9,7 +9,7 @@ from typing import Any, Literal
 from fgkd.spec import TeacherSpec
 from fgkd.teacher.papers import foreign_head, fresh_head
 
-CHANCE_FACTOR = 3  # the bar where nothing better is known: three times what guessing would get
+CHANCE_FACTOR = 3  # the bar where nothing better is known, times what guessing would get
 
 
 @dataclass(frozen=True)
@@ -18,21 +18,16 @@ class Bar:
 
     Attributes:
         top1: in [0, 1].
-        kind: ``stated`` in the suite, of the student trained from ``scratch``, or a multiple of ``chance``.
-        runs: how many scratch runs it is the mean of.
+        kind: ``stated`` in the suite, of the student trained from ``scratch``, or over ``chance``.
+        what: the same in words.
     """
 
     top1: float
     kind: Literal["stated", "scratch", "chance"]
-    runs: int = 0
+    what: str
 
     def __str__(self) -> str:
-        what = {
-            "stated": "the stated gate",
-            "scratch": f"the student's own from scratch, mean of {self.runs} run{'s' if self.runs > 1 else ''}",
-            "chance": "three times chance",
-        }
-        return f"{self.top1:.2%} ({what[self.kind]})"
+        return f"{self.top1:.2%} ({self.what})"
 
 
 def bar_for(teacher: TeacherSpec, scratch: list[float], num_classes: int) -> Bar:
@@ -42,10 +37,14 @@ def bar_for(teacher: TeacherSpec, scratch: list[float], num_classes: int) -> Bar
         scratch: hold-out top-1 of the student's runs from scratch, as many as there are.
     """
     if teacher.gate is not None:
-        return Bar(teacher.gate, "stated")
+        return Bar(teacher.gate, "stated", "the stated gate")
     if scratch:
-        return Bar(sum(scratch) / len(scratch), "scratch", len(scratch))
-    return Bar(CHANCE_FACTOR / num_classes, "chance")
+        runs = f"{len(scratch)} run{'s' if len(scratch) > 1 else ''}"
+        return Bar(sum(scratch) / len(scratch), "scratch", f"the student's own from scratch, mean of {runs}")
+    often, midway = CHANCE_FACTOR / num_classes, (1 / num_classes + 1) / 2
+    if often <= midway:
+        return Bar(often, "chance", "three times chance")
+    return Bar(midway, "chance", "midway from chance to 100 %")  # few classes: three times chance may be out of reach
 
 
 def head_problem(name: str, facts: Mapping[str, Any], num_classes: int) -> str | None:

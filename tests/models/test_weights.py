@@ -208,7 +208,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     save_weights(nn.Linear(3, 2), path)
     before = path.read_bytes()
 
-    def half(state: object, part: Path) -> None:
+    def half(state: object, part: Path, metadata: object) -> None:
         part.write_bytes(b"half")
         raise OSError("disk full")
 
