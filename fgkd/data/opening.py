@@ -181,6 +181,8 @@ def _own(spec: DatasetSpec, prefix: str, rest: str, root: Path, cache: Path) -> 
     if spec.protocol not in OWN_PROTOCOLS:
         known = " and ".join(OWN_PROTOCOLS)
         raise UserError(f"data set {spec.name!r}: has no card, so its protocols are {known}, not {spec.protocol!r}")
+    if not rest:
+        raise UserError(f"data set {spec.name!r}: expected a place after the colon")
     source = SOURCES.get(PREFIXES[prefix])
     where, options = parse_address(rest, root, source.options)
     request = Request(root / Path(where).expanduser(), cache, options, where)

@@ -82,6 +82,7 @@ def test_table_and_absolute_paths(root, tmp_path):
         ({"name": "cub200", "protocol": "ofical"}, "unknown protocol of cub200 'ofical'; did you mean official"),
         ({"name": "folder:mine", "protocol": "retrieval"}, "retrieval needs at least 4 classes"),
         ({"name": "folders:mine"}, "expected folder:..., or a card's name"),
+        ({"name": "folder:"}, "'folder:': expected a place after the colon"),
         ({"name": "folder:nothing"}, "nothing: does not exist .*data root"),
         ({"name": "folder:mine", "protocol": "official"}, "its protocols are default and retrieval, not 'official'"),
         ({"name": "hub:owner/name"}, "40 hex digits of a commit"),

@@ -149,7 +149,7 @@ def test_table(tmp_path, frame, kind):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_table_with_other_column_names(tmp_path, frame, kind):
-    usual = frame.rename(columns={"path": "Filename", "label": "species", "split": "Set"})
+    usual = frame.rename(columns={"path": "File Name", "label": "species", "split": "Set"})
     assert read("table", table(tmp_path, usual, kind)).train.targets.tolist() == [1, 0, 1]
     own = frame.rename(columns={"path": "where", "label": "what", "split": "when"}).assign(label="trap")
     options = {"path_column": "where", "label_column": "what", "split_column": "when"}
@@ -223,8 +223,17 @@ def test_tables_that_are_wrong(tmp_path, frame, change, said):
         read("table", table(tmp_path, change(frame)))
 
 
+@pytest.mark.parametrize("rows", [["b.jpg,x", "a.jpg,Smith, John"], ["a.jpg,x,y,z"]])
+def test_unquoted_commas(tmp_path, rows):
+    text(tmp_path / "table.csv", "path,label", *rows)
+    with pytest.raises(
+        UserError, match=r"rows are longer than the first, that of names; put texts with commas in quotes"
+    ):
+        read("table", tmp_path / "table.csv")
+
+
 def test_not_a_table(tmp_path):
     path = tmp_path / "table.parquet"
     path.write_bytes(b"no parquet")
-    with pytest.raises(UserError, match="neither CSV nor parquet"):
+    with pytest.raises(UserError, match=r"neither CSV .in UTF-8. nor parquet"):
         read("table", path)

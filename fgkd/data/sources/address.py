@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def column(
         wanted: the part, such as ``label``; a column of exactly this name comes first.
         options: of the request.
         present: the columns there are.
-        usual: lower-case names that mean the same.
+        usual: names that mean the same, in lower case and with underscores.
         where: what errors call the table.
 
     Returns:
@@ -77,7 +78,7 @@ def column(
         return str(options[key])
     if wanted in present:
         return wanted
-    found = [name for name in present if name.strip().lower() in (wanted, *usual)]
+    found = [name for name in present if re.sub(r"[\s-]+", "_", name.strip().lower()) in (wanted, *usual)]
     if len(found) > 1:
         raise UserError(f"{where}: {' and '.join(found)} may each be the column {wanted}; choose with ?{key}=NAME")
     return found[0] if found else None

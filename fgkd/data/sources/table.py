@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,13 +57,19 @@ def _read(table: Path) -> pd.DataFrame:
         with table.open(encoding="utf-8-sig") as file:
             header = file.readline()
         separator = max(",;\t", key=header.count)
-        # A class may be called None or NA, so only what is empty is missing.
-        return pd.read_csv(
-            table, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig",
-            skipinitialspace=True,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header
+            # A class may be called None or NA, so only what is empty is missing.
+            return pd.read_csv(
+                table, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig",
+                skipinitialspace=True, index_col=False,
+            )  # fmt: skip
+    except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
+        raise UserError(
+            f"{table}: rows are longer than the first, that of names; put texts with commas in quotes ({error})"
+        ) from error
     except (ValueError, OSError) as error:
-        raise UserError(f"{table}: is neither CSV nor parquet ({error})") from error
+        raise UserError(f"{table}: is neither CSV (in UTF-8) nor parquet ({error})") from error
 
 
 def _columns(frame: pd.DataFrame, request: Request) -> pd.DataFrame:

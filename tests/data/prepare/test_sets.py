@@ -99,6 +99,14 @@ def test_archives_without_a_folder_are_placed_by_their_names(tmp_path, write_pic
     assert len(ready("foodx251", *archives).train) == 4
 
 
+def test_a_folder_that_is_named_like_a_part_is_not_taken_for_it(tmp_path, write_picture, shrink, ready):
+    shrink("oxford_pets", 2)
+    MINIS["oxford_pets"].write(tmp_path / "all/data/pets", write_picture)
+    write_picture(tmp_path / "all/images/holiday.jpg")
+    ready("oxford_pets", tmp_path / "all")
+    assert not (tmp_path / "root/oxford-iiit-pet/images/holiday.jpg").exists()
+
+
 def test_doubled_folders(tmp_path, write_picture, shrink, ready):
     shrink("stanford_cars", 3)
     MINIS["cars, halves"].write(tmp_path / "cars", write_picture)
