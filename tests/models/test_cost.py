@@ -8,6 +8,7 @@ from torch import nn
 
 from fgkd.errors import UserError
 from fgkd.models import cost, create_backbone, list_backbones
+from fgkd.models.cost import count_params
 from fgkd.signals import Needs, Signals
 from fgkd.spec import BackboneSpec
 
@@ -78,3 +79,11 @@ def test_listing_by_part_of_the_name_and_by_tag() -> None:
 def test_listing_says_why_a_network_cannot_be_used() -> None:
     (row,) = list_backbones("volo_d1_224")
     assert "use_aux_head" in row.problem
+
+
+def test_weights_that_never_learn_count_and_statistics_do_not() -> None:
+    layer = nn.BatchNorm1d(5)  # weight and bias; its running mean, variance and counter are no parameters
+    layer.register_module("head", nn.Module())
+    layer.head.register_buffer("weight", torch.zeros(3, 5))
+    layer.head.register_buffer("bias", torch.zeros(3))
+    assert count_params(layer) == 5 + 5 + 15 + 3
