@@ -29,22 +29,22 @@ name: soak
 version: 1
 datasets: [{name: synthetic_birds, protocol: tiny}]
 teachers:
-  - {backbone: test_resnet, size: 32, gate: 0.0, train: {epochs: 2, batch_size: 30, recipe: {lr: 0.01}}}
+  - {backbone: test_resnet, size: 32, gate: 0.0, train: {epochs: 2, batch_size: 50, recipe: {lr: 0.01}}}
 students: [{backbone: test_efficientnet, size: 32}]
-methods: [scratch, kd, th_kd, crd, fsp]
+methods: [scratch, kd, crd, fsp]
 view: {size: 32, augment: light}
 recipe: {lr: 0.01, ema: 0.9}
 epochs: 2
-batch_size: 30
+batch_size: 50
 """
-RUNS = 6  # a teacher, five students
+RUNS = 5  # a teacher, four students
 PHASES = ("start", "teacher training", "student training", "evaluation", "saving", "recording")
 WAITS = {  # phase -> (how often it is chosen, the longest further wait in seconds)
     "start": (2, 3.0),
-    "teacher training": (3, 0.4),
+    "teacher training": (4, 0.4),
     "student training": (5, 0.8),
     "evaluation": (4, 0.3),
-    "saving": (4, 0.03),
+    "saving": (5, 0.03),
     "recording": (4, 0.3),
 }
 TIMES = ("train_seconds", "shared_seconds", "load_seconds", "teacher_seconds", "eval_seconds", "images_per_second")
@@ -76,6 +76,12 @@ class Soak:
         while self.kills.total() < kills:
             self.rounds += 1
             self.round(self.folder / f"round{self.rounds}")
+            figures = self.figures() | {"seconds": round(time.monotonic() - begun)}
+            print(json.dumps(figures), flush=True)
+        return figures
+
+    def figures(self) -> dict[str, Any]:
+        """What has come out so far."""
         return {
             "kills": self.kills.total(),
             "by phase": {phase: self.kills[phase] for phase in PHASES},
@@ -83,7 +89,6 @@ class Soak:
             "launches": self.launches,
             "records": self.rounds * RUNS,
             **{name: getattr(self, name) for name in ("lost", "doubled", "altered")},
-            "seconds": round(time.monotonic() - begun),
         }
 
     def round(self, folder: Path) -> None:
@@ -190,7 +195,7 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def main(argv: list[str]) -> int:
-    """Soak, and print the figures as JSON."""
+    """Soak, and print the figures as JSON after every suite; the last line counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=20)
@@ -201,7 +206,7 @@ def main(argv: list[str]) -> int:
     from fgkd.runner.resume import code_digest
 
     code_digest()  # the code that was imported, should somebody edit it meanwhile
-    print(json.dumps(Soak(args.folder, args.seed).run(args.kills)))
+    Soak(args.folder, args.seed).run(args.kills)
     return 0
 
 

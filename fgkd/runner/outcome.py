@@ -90,7 +90,7 @@ def make_record(
         epochs_done=len(learner.curve),
         curve=learner.curve,
         costs=_costs(learner, cohort),
-        cohort=CohortFacts(size=cohort.size, id=cohort.feed.digest()),
+        cohort=CohortFacts(size=cohort.size, id=cohort.feed_id),
         environment=environment(cohort.engine, cohort.started),
         diagnostics=dict(learner.objective.diagnostics(head_of(learner.evaluated))) if done else {},
         predictions=None if result.predictions is None else pack_predictions(result.predictions.numpy()),

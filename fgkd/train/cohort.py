@@ -82,6 +82,7 @@ class Cohort:
         position: (epochs closed, lessons of the running epoch).
         images: shown so far, over all processes.
         size: learners that started together; not all of them are here where some were recorded before a restart.
+        feed_id: of the feed that they started in, by the same token.
         started: ISO 8601, UTC; of the first launch.
     """
 
@@ -100,7 +101,8 @@ class Cohort:
         self.engine, self.watch, self.keeper = engine, watch, keeper or Keeper(engine)
         self.teacher_needs = reduce(or_, (learner.belongings.teacher_needs for learner in learners))
         self.clock = Clock(engine.device)
-        self.position, self.images, self.size = (0, 0), 0, len(self.learners)
+        self.position, self.images = (0, 0), 0
+        self.size, self.feed_id = len(self.learners), feed.digest()
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.results: dict[str, Result] = {learner.run_id: Result() for learner in learners}
         self._references: dict[str, Outputs] = {}  # the teacher's answers by split, asked for once
@@ -130,12 +132,14 @@ class Cohort:
             "images": self.images,
             "seconds": self.clock.state_dict(),
             "size": self.size,
+            "feed_id": self.feed_id,
             "started": self.started,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
-        self.images, self.size, self.started = state["images"], state["size"], state["started"]
+        self.size, self.feed_id, self.started = state["size"], state["feed_id"], state["started"]
+        self.images = state["images"]
         self.clock.load_state_dict(state["seconds"])
 
     # training
