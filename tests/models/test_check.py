@@ -68,9 +68,9 @@ def test_a_size_that_does_not_fit_names_the_nearest_that_does(name: str, size: i
 
 def test_rectangles_are_refused_with_a_square() -> None:
     assert BackboneSpec(name="test_vit", size=[3, 96, 96]) == BackboneSpec(name="test_vit", size=96)
-    with pytest.raises(ValidationError, match="found 96 x 128: .* is 96"):
+    with pytest.raises(ValidationError, match=r"found 96 x 128: .* is 96"):
         BackboneSpec(name="test_vit", size=[96, 128])
-    with pytest.raises(ValidationError, match="found 100 x 250: .* is 160"):
+    with pytest.raises(ValidationError, match=r"found 100 x 250: .* is 160"):
         ViewSpec(size=(100, 250))
     assert "kwargs.img_size: expected one number of px, found 64 x 96" in found(
         "vit_tiny_patch16_224", kwargs={"img_size": [64, 96]}
