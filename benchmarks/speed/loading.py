@@ -12,8 +12,9 @@ All sides read the same photographs, in batches of equal size, shuffled, with as
   images. Its normalisation on the device is left out, as it is for the others.
 
 A turn is one pass over all images, so that no worker reads ahead into another's turn. The sides take turns, round by
-round; the table shows medians over rounds and their spread. The files lie in memory after the first round. As the
-pictures of a data set may have been shrunk, --shorter enlarges copies to the size that photographs have.
+round; the table shows medians over rounds and their spread. With --workers 0 it also shows the processor time that an
+image takes, which a busy machine disturbs less. The files lie in memory after the first round. As the pictures of a data
+set may have been shrunk, --shorter enlarges copies to the size that photographs have.
 """
 
 from __future__ import annotations
@@ -155,8 +156,11 @@ def _copy(path: Path, copy: Path, shorter: int | None) -> None:
     cv2.imwrite(str(copy), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
-def measure(bench: Bench, console: Console) -> dict[str, list[float]]:
-    """Images per second of every side in every round."""
+Turn = tuple[float, float]  # images per second; processor time of this process in us per image
+
+
+def measure(bench: Bench, console: Console) -> dict[str, list[Turn]]:
+    """The turns of every side, one for each round."""
     bounded = bench.view.model_copy(update={"shorter_side": bench.args.shorter_side})
     sides = {
         "fgkd, whole files": bench.fgkd(bench.view, cached=False),
@@ -165,22 +169,24 @@ def measure(bench: Bench, console: Console) -> dict[str, list[float]]:
         "ImageFolder": bench.image_folder(),
         "timm": bench.timm(),
     }
-    speeds: dict[str, list[float]] = {name: [] for name in sides}
+    turns: dict[str, list[Turn]] = {name: [] for name in sides}
     for number in range(bench.args.rounds + 1):
         for name, side in sides.items():
-            begun, seen = time.perf_counter(), 0
+            begun, busy, seen = time.perf_counter(), time.process_time(), 0
             for images in side(number):
                 assert images.shape[1:] == (3, bench.args.size, bench.args.size), images.shape
                 assert images.dtype == torch.uint8
                 seen += len(images)
             if number:  # round 0 starts workers and warms up
-                speeds[name].append(seen / (time.perf_counter() - begun))
+                wall, busy = time.perf_counter() - begun, time.process_time() - busy
+                turns[name].append((seen / wall, 1e6 * busy / seen))
         console.print(f"round {number} of {bench.args.rounds}", style="dim")
-    return speeds
+    return turns
 
 
-def report(speeds: dict[str, list[float]], console: Console) -> list[dict[str, object]]:
+def report(turns: dict[str, list[Turn]], console: Console, *, processor: bool) -> list[dict[str, object]]:
     """Print the table; returns its rows. Ratios are medians of the ratios within a round."""
+    speeds = {name: [speed for speed, _ in values] for name, values in turns.items()}
     rows = []
     for name, values in speeds.items():
         row: dict[str, object] = {"loader": name, "images_per_second": round(statistics.median(values))}
@@ -188,9 +194,10 @@ def report(speeds: dict[str, list[float]], console: Console) -> list[dict[str, o
         for other in ("ImageFolder", "timm"):
             ratios = [a / b for a, b in zip(values, speeds[other], strict=True)]
             row[f"times_{other}"] = round(statistics.median(ratios), 2)
+        row["processor_us"] = round(statistics.median([busy for _, busy in turns[name]])) if processor else ""
         rows.append(row)
     table = Table(box=None, title="images per second: median over rounds, slowest, fastest; times the others' speed")
-    for name in ("loader", "median", "slowest", "fastest", "x ImageFolder", "x timm"):
+    for name in ("loader", "median", "slowest", "fastest", "x ImageFolder", "x timm", "CPU us/image"):
         table.add_column(name, justify="left" if name == "loader" else "right", no_wrap=True)
     for row in rows:
         table.add_row(*map(str, row.values()))
@@ -213,7 +220,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1))
     parser.add_argument("--csv", type=Path, help="write the rows there too")
-    args, console = parser.parse_args(), Console()
+    args, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 120)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
@@ -222,7 +229,7 @@ def main() -> None:
             f"{len(data.train)} images of {args.dataset}, size {args.size}, shorter_side {args.shorter_side}, "
             f"{args.workers} workers, batches of {args.batch_size}"
         )
-        rows = report(measure(Bench(args, data, Path(folder)), console), console)
+        rows = report(measure(Bench(args, data, Path(folder)), console), console, processor=args.workers == 0)
     if args.csv:
         with args.csv.open("w", newline="") as file:
             writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
