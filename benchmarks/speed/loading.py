@@ -13,8 +13,8 @@ All sides read the same photographs, in batches of equal size, shuffled, with as
 
 A turn is one pass over all images, so that no worker reads ahead into another's turn. The sides take turns, round by
 round; the table shows medians over rounds and their spread. With --workers 0 it also shows the processor time that an
-image takes, which a busy machine disturbs less. The files lie in memory after the first round. As the pictures of a data
-set may have been shrunk, --shorter enlarges copies to the size that photographs have.
+image takes, which a busy machine disturbs less. The files lie in memory after the first round. As the pictures of a
+data set may have been shrunk, --shorter enlarges copies to the size that photographs have.
 """
 
 from __future__ import annotations
