@@ -191,9 +191,15 @@ def standings(group: Group) -> list[Standing]:
 
 
 def _standing(cell: Cell, group: Group) -> Standing:
+    scratch, kd = baselines(cell, group)
+    return Standing(cell, _difference(cell, scratch), _difference(cell, kd))
+
+
+def baselines(cell: Cell, group: Group) -> tuple[Cell | None, Cell | None]:
+    """The `scratch` and the `kd` that a cell of the table is held against; None where it is not told which."""
     scratch = _baseline("scratch", cell, [c for c in group.cells if not c.identity.teacher])
     kd = _baseline("kd", cell, [c for c in group.cells if c.identity.teacher])
-    return Standing(cell, _difference(cell, scratch), _difference(cell, kd))
+    return scratch, kd
 
 
 def _baseline(method: str, cell: Cell, among: Sequence[Cell]) -> Cell | None:

@@ -63,6 +63,17 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     return Interval(n, mean, sd, mean - half, mean + half)
 
 
+def paired_interval(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
+    """`interval` of ours - theirs over the keys (seeds) that both have.
+
+    Example:
+        >>> i = paired_interval({0: 82.0, 1: 84.0, 2: 83.0}, {0: 81.0, 1: 81.0, 2: 81.0})
+        >>> f"{i.mean:.1f} {i.low:.2f} {i.high:.2f}"
+        '2.0 -0.48 4.48'
+    """
+    return interval([ours[key] - theirs[key] for key in ours if key in theirs])
+
+
 def paired_difference(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> Difference:
     """Mean of ours - theirs over the keys (seeds) that both have, and the p of a paired t-test that it is 0.
 
@@ -72,8 +83,7 @@ def paired_difference(ours: Mapping[Key, float], theirs: Mapping[Key, float]) ->
         >>> paired_difference({0: 82.0, 1: 84.0, 2: 83.0}, {0: 81.0, 1: 81.0, 2: 81.0})
         Difference(pairs=3, mean=2.0, p=0.0741...)
     """
-    differences = [ours[key] - theirs[key] for key in ours if key in theirs]
-    spread = interval(differences)
+    spread = paired_interval(ours, theirs)
     if spread.mean is None or spread.sd is None:
         return Difference(spread.n, spread.mean)
     if spread.sd < _NO_SPREAD:
