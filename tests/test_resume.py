@@ -124,13 +124,18 @@ def test_a_signal_saves_and_the_same_command_continues(  # noqa: PLR0917
     assert "the same command continues" in said
     assert desk.records().keys() == {"teacher"}
     (state,) = desk.states()
-    assert json.loads((state / "manifest.json").read_text())["position"] == [1, 2]  # the running lesson was finished
+    manifest = json.loads((state / "manifest.json").read_text())
+    assert manifest["position"] == [1, 2]  # the running lesson was finished
     at_lesson(1, signals(number))
     assert desk.bench() == code
     assert "continues after 1 epochs and 2 steps" in capfd.readouterr().out.replace("\n", "")
     assert desk.bench() == 0
     assert desk.records() == done.records()
     assert not list(desk.kept.iterdir())
+    for run_id in manifest["runs"]:
+        record = json.loads((desk.records_folder / f"{run_id}.json").read_text())
+        assert record["costs"]["train_seconds"] > 1.2 * manifest["cohort"]["seconds"][run_id]  # of three launches
+        assert record["environment"]["started"] == manifest["cohort"]["started"]
 
 
 def test_a_second_signal_does_not_wait(desk: Desk, at_lesson: Arrange) -> None:

@@ -126,22 +126,20 @@ class Checkpoints:
     def _usable(self, facts: Mapping[str, Facts]) -> Iterator[Generation]:
         """Whole states of these runs; a single process asks for one, the furthest."""
         held = [generation for generation in self._saved() if generation.holds(facts)]
-        reasons = []
+        reasons, found = [], False
         for generation in sorted(held, key=lambda g: (g.position, g.folder.name), reverse=True):
             if strange := generation.strange_facts(facts):
                 reasons.append(f"{', '.join(strange)} changed since")
             elif not generation.whole(facts):
                 reasons.append(f"{generation.folder} is damaged")
             else:
+                found = True
                 yield generation
                 if self.engine.world == 1:
                     break
-        else:
-            if reasons:
-                self.say(f"  starts over, an earlier state is of no use: {'; '.join(dict.fromkeys(reasons))}")
-            return
         if reasons:
-            self.say(f"  falls back to an earlier state: {'; '.join(dict.fromkeys(reasons))}")
+            outcome = "falls back to an earlier state" if found else "starts over, an earlier state is of no use"
+            self.say(f"  {outcome}: {'; '.join(dict.fromkeys(reasons))}")
 
     def _saved(self) -> Iterator[Generation]:
         for name in self._names():

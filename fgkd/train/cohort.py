@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from fgkd.metrics import summarise, summarise_embeddings
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Lesson, Progress, Signals
 from fgkd.spec import Feed
 from fgkd.teacher.live import Teacher
 from fgkd.train.clock import Clock
 from fgkd.train.engine import Engine
-from fgkd.train.evaluate import Examinee, Outputs, evaluate
+from fgkd.train.evaluate import Examinee, Keep, Outputs, evaluate
+from fgkd.train.exam import Sheet, accuracies, examine
 from fgkd.train.keeper import Keeper
 from fgkd.train.learner import Learner
 
@@ -59,11 +59,19 @@ class Loaders:
 class Result:
     """What a cohort found out about one of its learners.
 
-    `metrics` maps test_last, test_best, holdout_last, holdout_best to figures by name, fractions in [0, 1].
+    `metrics` maps test_last, test_best, holdout_last, holdout_best to figures by name, fractions in [0, 1]; `profiles`
+    and `predictions` (N,) are of test with the last weights.
     """
 
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    predictions: Tensor | None = None  # (N,) int64, test, last weights
+    profiles: dict[str, list[list[float]]] = field(default_factory=dict)
+    predictions: Tensor | None = None
+
+    def add(self, which: str, sheet: Sheet) -> None:
+        """What the weights of `which` epoch, last or best, were worth."""
+        self.metrics |= {f"holdout_{which}": sheet.holdout, f"test_{which}": sheet.test}
+        if which == "last":
+            self.profiles, self.predictions = sheet.profiles, sheet.predictions
 
 
 class Cohort:
@@ -84,6 +92,7 @@ class Cohort:
         size: learners that started together; not all of them are here where some were recorded before a restart.
         feed_id: of the feed that they started in, by the same token.
         started: ISO 8601, UTC; of the first launch.
+        reference: what the teacher's own answers were worth, once the cohort was examined; None without one.
     """
 
     def __init__(
@@ -105,7 +114,7 @@ class Cohort:
         self.size, self.feed_id = len(self.learners), feed.digest()
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.results: dict[str, Result] = {learner.run_id: Result() for learner in learners}
-        self._references: dict[str, Outputs] = {}  # the teacher's answers by split, asked for once
+        self.reference: Sheet | None = None
 
     @property
     def active(self) -> list[Learner]:
@@ -214,14 +223,18 @@ class Cohort:
         """Hold-out figures for every learner from one shared pass, and their curves' next points."""
         self.check()
         learners = self.active
-        outputs, targets = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
+        outputs, _ = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
         for learner, answer in zip(learners, outputs, strict=True):
-            learner.end_epoch(epoch, _accuracies(answer, targets), self.engine.mean)
+            learner.end_epoch(epoch, accuracies(answer), self.engine.mean)
         if self.watch is not None:
             self.watch.epoch(self, epoch)
 
     def answers(
-        self, batches: Iterable[Batch], examinees: Sequence[Examinee], embeddings: bool = False
+        self,
+        batches: Iterable[Batch],
+        examinees: Sequence[Examinee],
+        teacher: Examinee | None = None,
+        keep: Keep = Keep(),
     ) -> tuple[list[Outputs], Tensor]:
         """`evaluate` with this cohort's engine."""
         engine = self.engine
@@ -233,60 +246,35 @@ class Cohort:
             autocast=engine.autocast,
             gather=engine.gather,
             clock=self.clock,
-            embeddings=embeddings,
+            teacher=teacher,
+            keep=keep,
         )
 
     def _looking(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """`batches`, with a look at the keeper after each: an evaluation changes nothing, so it may be left anywhere."""
+        """`batches`, with a look at the keeper after each: an evaluation changes nothing, so it can be left."""
         for batch in batches:
             yield batch
             self.keeper.look(self, together=False)
 
     def examine(self) -> None:
         """Last and best weights of every learner on hold-out and test; the only reading of the test split."""
-        learners = self.active
-        self._examine("last", learners, [learner.examinee() for learner in learners])
+        if not (learners := self.active):
+            return
         early = [learner for learner in learners if learner.best.epoch not in (-1, len(learner.curve) - 1)]
-        self._examine("best", early, [learner.examinee(learner.best_network()) for learner in early])
+        sitting = [
+            *(("last", learner, learner.examinee()) for learner in learners),
+            *(("best", learner, learner.examinee(learner.best_network())) for learner in early),
+        ]
+        sheets = examine(
+            [examinee for *_, examinee in sitting],
+            None if self.teacher is None else Examinee(self.teacher.network, self.teacher.sight),
+            num_classes=self.loaders.num_classes,
+            holdout=partial(self.answers, self.loaders.holdout),
+            test=partial(self.answers, self.loaders.test),
+            unseen=self.loaders.unseen,
+        )
+        self.reference = sheets.pop(0) if self.teacher is not None else None
+        for (which, learner, _), sheet in zip(sitting, sheets, strict=True):
+            self.results[learner.run_id].add(which, sheet)
         for metrics in (self.results[learner.run_id].metrics for learner in learners if learner not in early):
             metrics |= {f"{split}_best": metrics[f"{split}_last"] for split in ("test", "holdout")}
-
-    def _examine(self, which: str, learners: Sequence[Learner], examinees: Sequence[Examinee]) -> None:
-        if not learners:
-            return
-        for split, batches in (("holdout", self.loaders.holdout), ("test", self.loaders.test)):
-            unseen = split == "test" and self.loaders.unseen
-            asked = [] if self.teacher is None or unseen or split in self._references else [self.teacher]
-            everyone = [*(Examinee(t.network, t.sight) for t in asked), *examinees]
-            outputs, targets = self.answers(batches, everyone, embeddings=split == "test")
-            if asked:
-                self._references[split] = outputs.pop(0)
-            for learner, answer in zip(learners, outputs, strict=True):
-                result = self.results[learner.run_id]
-                # a run without a teacher must not know whose cohort it sat in
-                reference = self._references.get(split) if learner.spec.feed.teacher else None
-                result.metrics[f"{split}_{which}"] = (
-                    _of_embeddings(answer, targets) if unseen else _figures(answer, targets, reference)
-                )
-                if split == "test" and which == "last" and not unseen:
-                    result.predictions = answer.logits.argmax(1)
-
-
-def _accuracies(outputs: Outputs, targets: Tensor) -> dict[str, float]:
-    """Top-1 of the logits and of every readout, in [0, 1]."""
-    top1 = lambda logits: float((logits.argmax(1) == targets).double().mean())
-    return {"top1": top1(outputs.logits)} | {f"top1/{name}": top1(v) for name, v in outputs.readouts.items()}
-
-
-def _figures(outputs: Outputs, targets: Tensor, teacher: Outputs | None) -> dict[str, float]:
-    """Every metric of one network on one split."""
-    figures = summarise(
-        outputs.logits, targets, teacher_logits=None if teacher is None else teacher.logits, pooled=outputs.pooled
-    )
-    return {**figures, **_accuracies(outputs, targets)}
-
-
-def _of_embeddings(outputs: Outputs, targets: Tensor) -> dict[str, float]:
-    """What can be said of a split whose classes the classifier does not know."""
-    assert outputs.pooled is not None, "the test split is read with embeddings"
-    return summarise_embeddings(outputs.pooled, targets)

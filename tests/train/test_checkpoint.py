@@ -23,11 +23,12 @@ from tests.train.room import TRAIN, Room, run
 from tests.train.test_every_method import EVERY, PAIRS, REFUSED, OtherRoom, entry
 
 STEPS = 5  # per epoch, in every room
-FOUR = [
+FIVE = [
     run("scratch", {"name": "test_vit2", "kwargs": {"proj_drop_rate": 0.3, "drop_path_rate": 0.3}}),
     run("kd", "test_efficientnet", ema=0.9, optimizer="momentum"),
     run({"method": "crd", "num_negatives": 8}, "test_convnext", optimizer="adamw", lr=1e-3, clip_grad=1.0),
     run("th_kd", "test_resnet", schedule="step", milestones=[1], optimizer="lamb"),
+    run("scratch", "test_vit", lr=1e-12, mixup=0.4, cutmix=1.0),  # learns nothing: its first epoch stays its best
 ]
 
 
@@ -106,8 +107,8 @@ def room(tmp_path: Path) -> Room:
 
 @pytest.fixture(scope="module")
 def through(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Four unlike learners, uninterrupted."""
-    cohort = Room(tmp_path_factory.mktemp("room")).cohort(FOUR)
+    """Five unlike learners, uninterrupted."""
+    cohort = Room(tmp_path_factory.mktemp("room")).cohort(FIVE)
     cohort.run()
     return everything(cohort)
 
@@ -117,16 +118,16 @@ def through(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_stopped_and_continued_equals_uninterrupted(
     room: Room, through: dict[str, Any], tmp_path: Path, stops: tuple[int, ...]
 ) -> None:
-    cohort = continued(lambda: room.cohort(FOUR), shelf_for(tmp_path / "kept", FOUR), *stops)
+    cohort = continued(lambda: room.cohort(FIVE), shelf_for(tmp_path / "kept", FIVE), *stops)
     assert differences(through, everything(cohort)) == []
-    assert cohort.size == 4
+    assert cohort.size == 5
 
 
 @pytest.fixture(scope="module")
 def halfway(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """The four, stopped in their second epoch."""
-    shelf = shelf_for(tmp_path_factory.mktemp("kept"), FOUR)
-    cohort = Room(tmp_path_factory.mktemp("room")).cohort(FOUR)
+    """The five, stopped in their second epoch."""
+    shelf = shelf_for(tmp_path_factory.mktemp("kept"), FIVE)
+    cohort = Room(tmp_path_factory.mktemp("room")).cohort(FIVE)
     cohort.keeper = Keeper(cohort.engine, shelf, every=1e9, request=StopAt(12))
     with pytest.raises(Stopped):
         cohort.run()
@@ -134,12 +135,12 @@ def halfway(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 
 def test_each_learner_may_continue_alone(room: Room, through: dict[str, Any], halfway: Shelf) -> None:
-    for spec in FOUR:
+    for spec in FIVE:
         cohort = room.cohort([spec])
         cohort.keeper.restore(cohort, halfway.generations()[0])
         cohort.run()
         assert differences({k: through[k] for k in ("images", spec.run_id)}, everything(cohort)) == []
-        assert cohort.size == 4  # so many took the lessons
+        assert cohort.size == 5  # so many took the lessons
 
 
 LEFT_OUT = ["optimizer", "stream", "_sums", "_steps", "curve", "best", "ema", "objective", "network"]
@@ -155,7 +156,7 @@ def test_a_state_without_any_of_its_parts_would_be_noticed(
 
     whole = learner_module.Learner.load_state_dict
     monkeypatch.setattr(learner_module.Learner, "load_state_dict", forgetful)
-    cohort = room.cohort(FOUR)
+    cohort = room.cohort(FIVE)
     cohort.keeper.restore(cohort, halfway.generations()[0])
     cohort.run()
     assert differences(through, everything(cohort)) != []
@@ -197,8 +198,8 @@ def test_a_stopped_learner_stays_stopped(room: Room, tmp_path: Path) -> None:
 
 
 def test_saving_goes_by_time_and_keeps_two(room: Room, tmp_path: Path) -> None:
-    shelf = shelf_for(tmp_path / "kept", FOUR[:1])
-    cohort = room.cohort(FOUR[:1])
+    shelf = shelf_for(tmp_path / "kept", FIVE[:1])
+    cohort = room.cohort(FIVE[:1])
     cohort.keeper = Keeper(cohort.engine, shelf, every=1e-9)
     positions: list[tuple[int, int]] = []
     save = shelf.save
@@ -212,16 +213,16 @@ def test_saving_goes_by_time_and_keeps_two(room: Room, tmp_path: Path) -> None:
     first, second = ([(epoch, step) for step in range(1, STEPS + 1)] for epoch in (0, 1))
     assert positions == [*first, (1, 0), *second, (2, 0)]
     assert [generation.position for generation in shelf.generations()] == [(2, 0), (1, STEPS)]
-    rare = room.cohort(FOUR[:1])
-    rare.keeper = Keeper(rare.engine, other := shelf_for(tmp_path / "rare", FOUR[:1]), every=1e9)
+    rare = room.cohort(FIVE[:1])
+    rare.keeper = Keeper(rare.engine, other := shelf_for(tmp_path / "rare", FIVE[:1]), every=1e9)
     rare.run()
     assert [generation.position for generation in other.generations()] == [(2, 0)]
 
 
 @pytest.fixture
 def two_generations(room: Room, tmp_path: Path) -> Shelf:
-    shelf = shelf_for(tmp_path / "kept", FOUR[:2])
-    cohort = room.cohort(FOUR[:2])
+    shelf = shelf_for(tmp_path / "kept", FIVE[:2])
+    cohort = room.cohort(FIVE[:2])
     cohort.keeper = Keeper(cohort.engine, shelf, every=1e-9)
     cohort.run()
     return shelf
@@ -229,7 +230,7 @@ def two_generations(room: Room, tmp_path: Path) -> Shelf:
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "lose", "manifest"])
 def test_damage_is_noticed(two_generations: Shelf, harm: str) -> None:
-    ids = [spec.run_id for spec in FOUR[:2]]
+    ids = [spec.run_id for spec in FIVE[:2]]
     newest, before = two_generations.generations()
     victim = newest.folder / ("manifest.json" if harm == "manifest" else f"{ids[1]}.pt")
     content = bytearray(victim.read_bytes())
@@ -243,7 +244,7 @@ def test_damage_is_noticed(two_generations: Shelf, harm: str) -> None:
 
 def test_a_state_is_read_without_pickle_and_holds_no_teacher(two_generations: Shelf, room: Room) -> None:
     newest = two_generations.generations()[0]
-    for spec in FOUR[:2]:
+    for spec in FIVE[:2]:
         state = torch.load(newest.folder / f"{spec.run_id}.pt", weights_only=True)
         assert state["network"].keys() == room.learner(spec).network.state_dict().keys()
         assert not state["objective"]  # scratch and kd have nothing of their own
@@ -254,7 +255,7 @@ def test_a_state_is_read_without_pickle_and_holds_no_teacher(two_generations: Sh
 
 
 def test_a_full_disk_stops_no_training(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf, said = shelf_for(tmp_path / "kept", FOUR[:1]), []
+    shelf, said = shelf_for(tmp_path / "kept", FIVE[:1]), []
     full: list[bool] = []
     write = torch.save
 
@@ -266,7 +267,7 @@ def test_a_full_disk_stops_no_training(room: Room, tmp_path: Path, monkeypatch: 
         write(state, file)
 
     monkeypatch.setattr("fgkd.train.checkpoint.torch.save", save)
-    cohort = room.cohort(FOUR[:1])
+    cohort = room.cohort(FIVE[:1])
     cohort.keeper = Keeper(cohort.engine, shelf, every=1e-9, say=said.append)
     cohort.run()
     assert "No space left on device" in said[0]
@@ -275,7 +276,7 @@ def test_a_full_disk_stops_no_training(room: Room, tmp_path: Path, monkeypatch: 
 
 
 def test_nobody_is_blamed_for_a_signal(room: Room) -> None:
-    cohort = room.cohort(FOUR[:1])
+    cohort = room.cohort(FIVE[:1])
     cohort.keeper = Keeper(cohort.engine, request=StopAt(0))
     with pytest.raises(RuntimeError, match="worker"):
         cohort.attempt(cohort.learners[0], lambda: (_ for _ in ()).throw(RuntimeError("worker was killed")))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import torch
@@ -30,13 +33,13 @@ batch_size: 20
 """
 
 
-def bench(folder: Path, processes: int) -> dict[str, dict]:
-    """Run the suite with so many processes; record by run id."""
+def launch(folder: Path, processes: int, log: TextIO, *flags: str) -> subprocess.Popen:
+    """Begin to run the suite with so many processes, in a process group of its own."""
     suite = folder / "two.yaml"
     suite.write_text(SUITE)
     command = ["-m", "fgkd", "bench", "--suite", str(suite), "--results", str(folder / f"results{processes}")]
-    command += ["--cache", str(folder / f"cache{processes}")]
-    launch = [
+    command += ["--cache", str(folder / f"cache{processes}"), *flags]
+    launcher = [
         "-m",
         "torch.distributed.run",
         "--nproc_per_node",
@@ -44,15 +47,22 @@ def bench(folder: Path, processes: int) -> dict[str, dict]:
         "--master_port",
         str(29400 + os.getpid() % 500),
     ]
-    done = subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), *command],
+    return subprocess.Popen(
+        [sys.executable, *(launcher if processes > 1 else []), *command],
         env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def bench(folder: Path, processes: int) -> dict[str, dict]:
+    """Run the suite with so many processes; record by run id."""
+    log = folder / f"log{processes}.txt"
+    with log.open("a") as file:
+        code = launch(folder, processes, file).wait()
+    assert code == 0, log.read_text()[-6000:]
     records = (folder / f"results{processes}" / "two" / "records").glob("*.json")
     return {path.stem: json.loads(path.read_text()) for path in records}
 
@@ -71,3 +81,32 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path: Path) -> Non
         weights = [load_file(tmp_path / f"cache{n}" / "weights" / run_id / "model.safetensors") for n in (1, 2)]
         for name, tensor in weights[0].items():
             torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def kill_all(launcher: subprocess.Popen) -> None:
+    """SIGKILL for a launcher and its processes, which are no process group."""
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    for pid in (launcher.pid, *map(int, children)):
+        os.kill(pid, signal.SIGKILL)
+    launcher.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="a launcher's processes are found in /proc")
+def test_two_processes_that_were_killed_continue_bit_for_bit(tmp_path: Path) -> None:
+    through, killed = tmp_path / "through", tmp_path / "killed"
+    through.mkdir()
+    killed.mkdir()
+    expected = bench(through, 2)
+    with (killed / "log2.txt").open("w") as log:
+        process = launch(killed, 2, log, "--checkpoint-every", "0.01s")
+        halfway = lambda: [path for path in killed.glob("cache2/checkpoints/*/0*-r?") if len(list(path.iterdir())) == 4]
+        while process.poll() is None and len(halfway()) < 2:  # three learners and a manifest, of each process
+            time.sleep(0.002)
+        kill_all(process)
+    found = bench(killed, 2)
+    assert "continues after 1 epochs and 0 steps" in (killed / "log2.txt").read_text()
+    assert found.keys() == expected.keys()
+    for run_id, record in found.items():
+        for part in ("metrics", "curve", "predictions", "student"):
+            assert record[part] == expected[run_id][part], (run_id, part)
