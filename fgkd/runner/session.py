@@ -6,18 +6,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from rich.console import Console
 
-from fgkd.data import EvalLoader, ImageData, Split, TrainLoader, open_dataset
-from fgkd.data.decoded import Decoded
-from fgkd.data.decoded import find as find_decoded
+from fgkd.data import ImageData
 from fgkd.errors import UserError, UserErrors
 from fgkd.files import sweep
 from fgkd.leaderboard import print_board, write_boards
 from fgkd.models.store import WeightStore
-from fgkd.plan import Plan, PlannedCohort, make_plan
+from fgkd.plan import PlannedCohort
 from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
 from fgkd.record import read_records, recorded_ids, records_folder
@@ -26,45 +23,17 @@ from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.finish import record_cohort
 from fgkd.runner.grace import Grace
 from fgkd.runner.options import Options
+from fgkd.runner.planning import CHECKPOINTS, plan_for, rerun_of, shard
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.qualms import twins
-from fgkd.runner.rerun import Rerun
 from fgkd.runner.resume import Checkpoints, facts_of
-from fgkd.spec import Feed, RunSpec, teacher_run
+from fgkd.runner.supplies import Supplies
+from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar
-from fgkd.teacher.live import Teacher
-from fgkd.teacher.survey import TeacherSurvey
-from fgkd.train.assemble import Workshop, assemble, open_teacher
-from fgkd.train.cohort import Cohort, Loaders
+from fgkd.train.cohort import Cohort
 from fgkd.train.engine import Engine
-from fgkd.train.learner import Learner
-
-CHECKPOINTS = "checkpoints"  # in the cache
-
-
-def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
-    """What is missing of `runs`, in order, given the records and the weights at hand."""
-    mine, recorded = shard(runs, options.shard), recorded_ids(records_folder(options.results, suite.name))
-    if options.rerun:
-        recorded = rerun_of(suite, mine, options).done(recorded)
-    return make_plan(mine, recorded=recorded, stored=WeightStore(options.cache / "weights"))
-
-
-def rerun_of(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Rerun:
-    """What an earlier launch of the same ``--rerun`` left to do."""
-    records = records_folder(options.results, suite.name)
-    return Rerun(options.cache / CHECKPOINTS, records, [run.run_id for run in runs])
-
-
-def shard(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec]:
-    """The runs of every n-th feed, starting with the i-th; runs without a teacher go with the first."""
-    if part is None:
-        return list(runs)
-    number, of = part
-    feeds = list(dict.fromkeys(run.feed for run in runs))
-    return [run for run in runs if feeds.index(run.feed) % of == number]
 
 
 def dry_run(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> dict[str, Any]:
@@ -112,8 +81,7 @@ class _Session:
             check(self.plan.runs, options, self.folder, self.say)
         self.engine = Engine(runs[0].feed.precision)
         self.store = WeightStore(options.cache / "weights")
-        self.datasets: dict[object, ImageData] = {}
-        self.caches: dict[object, Decoded | None] = {}
+        self.supplies = Supplies(options, self.engine, self.store, self.say)
         self.refused: list[str] = []
         self.baselines = Baselines(self.folder, self.runs)
         self.bars: dict[str, Bar] = {}  # by run id
@@ -183,37 +151,22 @@ class _Session:
         complete = wanted <= ok or self.options.shard is not None
         return 2 if self.refused else 0 if complete else 1
 
-    def data(self, feed: Feed) -> ImageData:
-        """The feed's data set, opened once; the main process first, in case it has to be written."""
-        if feed.dataset not in self.datasets:
-            with self.engine.accelerator.main_process_first():
-                self.datasets[feed.dataset] = open_dataset(
-                    feed.dataset, self.options.data_root, cache=self.options.cache
-                )
-        return self.datasets[feed.dataset]
-
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:
         """Train, examine and record one cohort."""
         if absent := [run_id for run_id in sorted(planned.waits_for) if run_id not in self.store]:
             raise UserError(
                 f"{len(planned.runs)} runs wait for {', '.join(absent)}, which did not end well; see its record"
             )
-        data = self.data(planned.feed)
+        data = self.supplies.data(planned.feed)
         admitted = self.admitted(planned, data, progress)
         if admitted is None:
             return
         planned, feed = admitted, admitted.feed
-        loaders = self.loaders(feed, data)
-        workshop = Workshop(
-            num_classes=data.num_classes,
-            train_targets=torch.as_tensor(data.train.targets, device=self.engine.device),
-            engine=self.engine,
-            store=self.store,
-            weights_folder=self.options.weights,
-        )
-        teacher, survey = self.teacher(planned, workshop, data)
+        loaders = self.supplies.loaders(feed, data)
+        workshop = self.supplies.workshop(data)
+        teacher, survey = self.supplies.teacher(planned, workshop, data)
         steps = loaders.train.steps_per_epoch
-        learners = [self.learner(run, workshop, teacher, survey, steps) for run in planned.runs]
+        learners = [self.supplies.learner(run, workshop, teacher, survey, steps) for run in planned.runs]
         progress.start_cohort(number, planned, steps)
         facts = {run.run_id: self.facts(run, data) for run in planned.runs}
         with self.checkpoints.keeper(planned, facts) as keeper, self.grace.patience():
@@ -242,88 +195,6 @@ class _Session:
         self.refused += ruling.refusals
         self.bars |= ruling.bars
         return ruling.cohort
-
-    def learner(
-        self, run: RunSpec, workshop: Workshop, teacher: Teacher | None, survey: TeacherSurvey | None, steps: int
-    ) -> Learner:
-        """One learner of a cohort; a run without a teacher gets none, whoever sits beside it."""
-        own = teacher if run.feed.teacher else None
-        return Learner(
-            run,
-            lambda: assemble(run, workshop, own, survey if own else None),
-            prepare=self.engine.prepare,
-            device=self.engine.device,
-            epochs=max(1, run.feed.epochs),
-            steps_per_epoch=steps,
-            fp16=self.engine.fp16,
-        )
-
-    def teacher(
-        self, planned: PlannedCohort, workshop: Workshop, data: ImageData
-    ) -> tuple[Teacher | None, TeacherSurvey | None]:
-        """The cohort's teacher, once it has passed the gate, and its survey of the training split."""
-        spec = planned.feed.teacher
-        if spec is None:
-            return None, None
-        run = next(run for run in planned.runs if run.feed.teacher)
-        teacher = open_teacher(run, workshop)
-        assert teacher.credentials.run_id is not None
-        view = planned.feed.view
-        survey = TeacherSurvey(
-            teacher,
-            self.eval_loader(data.train, planned.feed, alone=True),
-            folder=self.options.cache / "fitted",
-            data=f"{data.revision} {planned.feed.dataset.canonical()} {view.canonical()}",
-            device=self.engine.device,
-        )
-        return teacher, survey
-
-    def loaders(self, feed: Feed, data: ImageData) -> Loaders:
-        """Training lessons, and the two splits that are evaluated."""
-        train = TrainLoader(
-            data.train,
-            feed.view,
-            batch_size=feed.batch_size,
-            data_seed=feed.data_seed,
-            workers=self.workers,
-            rank=self.engine.rank,
-            world=self.engine.world,
-            pin_memory=self.engine.device.type == "cuda",
-            bank=feed.bank,
-            sampler=feed.sampler,
-            decoded=self.decoded(feed),
-        )
-        held_out, test = self.eval_loader(data.holdout, feed), self.eval_loader(data.test, feed)
-        return Loaders(train, held_out, test, unseen=data.task == "retrieval")
-
-    def eval_loader(self, split: Split, feed: Feed, *, alone: bool = False) -> EvalLoader:
-        """A split in order; shared out over the processes unless each has to see all of it."""
-        return EvalLoader(
-            split,
-            feed.view,
-            batch_size=max(feed.batch_size, 64),
-            workers=self.workers,
-            rank=0 if alone else self.engine.rank,
-            world=1 if alone else self.engine.world,
-            pin_memory=self.engine.device.type == "cuda",
-            decoded=self.decoded(feed),
-        )
-
-    def decoded(self, feed: Feed) -> Decoded | None:
-        """The cache that spares decoding the feed's images, where there is a good one; looked for and told once."""
-        key = feed.dataset, feed.view.shorter_side
-        if key not in self.caches:
-            self.caches[key], note = find_decoded(self.data(feed), feed.view, self.options.cache)
-            if self.engine.main:
-                self.console.print(note, highlight=False, markup=False, soft_wrap=True)
-        return self.caches[key]
-
-    @property
-    def workers(self) -> int:
-        """Loader processes: on a CPU they would compete with the training."""
-        if self.options.workers is not None:
-            return self.options.workers
-        return 0 if self.engine.device.type == "cpu" else min(8, (os.cpu_count() or 1) // self.engine.world)
 
     def record(self, cohort: Cohort, data: ImageData) -> None:
         """Weights and records of a cohort, by the main process."""
