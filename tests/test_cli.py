@@ -41,7 +41,7 @@ SMOKE = ("bench", "--suite", "smoke")
 MISTAKES = [
     (["nope"], "invalid choice: 'nope'"),
     ([], "COMMAND"),
-    (["bench"], "--suite: expected a name; suites: cub50"),
+    (["bench"], "--suite: expected a name; suites: cifar100, cub50"),
     (["bench", "--suite", "quikstart"], "unknown suite 'quikstart'; did you mean quickstart?"),
     (["plan", "--suite", "own.yaml"], "no suite file own.yaml"),
     (["bench", "--suit", "smoke"], "unrecognized arguments"),

@@ -20,6 +20,7 @@ AREA = cv2.INTER_AREA  # antialiased when it shrinks, and all that happens here 
 ORIENTATION = 0x0112  # the EXIF tag; 5 and above exchange width and height
 MAX_PIXELS = 90_000_000  # a 9,500-pixel square; beyond it a file is a mistake or a decompression bomb
 JPEG_END = b"\xff\xd9"
+MARGIN = 1.5  # a decoder's small pictures alias a little; area averaging from one this much larger hides it
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 FAULTS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)  # what Pillow raises at bad files
 
@@ -75,7 +76,7 @@ def read_image(path: Path, shorter_side: int | None = None) -> np.ndarray:
 def bounded(width: int, height: int, shorter_side: int | None) -> tuple[int, int]:
     """Width and height of a picture after its shorter side was brought to `shorter_side`; nothing is enlarged.
 
-    The longer side is rounded up, as decoders do at 1/2, 1/4 and 1/8: where one of these fits, it needs no resize.
+    The longer side is rounded up, as decoders do at 1/2, 1/4 and 1/8.
 
     Example:
         >>> bounded(1000, 667, 256), bounded(667, 1000, 256), bounded(200, 300, 256)
@@ -125,14 +126,16 @@ def _opened(file: BinaryIO) -> Image.Image:
 
 
 def _by_opencv(data: bytes, picture: Image.Image, shorter_side: int | None) -> np.ndarray | None:
-    """A plain JPEG, at the smallest scale that leaves `shorter_side`; None for anything else."""
+    """A plain JPEG, at the smallest scale that leaves `MARGIN` times `shorter_side`; None for anything else."""
     plain = picture.format == "JPEG" and picture.mode in ("RGB", "L")
     # OpenCV fills what a truncated JPEG lacks with grey and says nothing; Pillow raises.
     if not plain or not data.rstrip(b"\0").endswith(JPEG_END):
         return None
     flag = cv2.IMREAD_COLOR
     if shorter_side is not None:
-        flag = next((flag for scale, flag in REDUCED.items() if min(picture.size) >= scale * shorter_side), flag)
+        flag = next(
+            (flag for scale, flag in REDUCED.items() if min(picture.size) >= MARGIN * scale * shorter_side), flag
+        )
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
