@@ -93,10 +93,11 @@ class Engine:
         """(n, ...) of each process, n may differ -> (N, ...) in rank order on every process."""
         if self.world == 1:
             return rows
-        sizes = self.accelerator.gather(torch.tensor([len(rows)], device=rows.device))
-        padded = self.accelerator.gather(self.accelerator.pad_across_processes(rows, dim=0))
-        parts = padded.split(int(sizes.max()))
-        return torch.cat([part[:size] for part, size in zip(parts, sizes.tolist(), strict=True)])
+        sizes = self.accelerator.gather(torch.tensor([len(rows)], device=rows.device)).tolist()
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))  # accelerate's own padding turns booleans into integers
+        padded[: len(rows)] = rows
+        parts = self.accelerator.gather(padded).split(max(sizes))
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
     def mean(self, value: Tensor) -> Tensor:
         """Mean over processes."""
