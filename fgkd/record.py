@@ -9,11 +9,11 @@ not measured, or is not a finite number, is null: never 0. No torch here.
 from __future__ import annotations
 
 import base64
-import binascii
 import gc
 import json
 import math
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,9 +26,10 @@ from pydantic_core import from_json
 
 from fgkd.errors import UserError
 from fgkd.files import write_text
-from fgkd.spec import RunSpec
+from fgkd.spec import RunSpec, Whole
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 100 * 2**20  # of a record; those of a million test images take 2 MB
 
 Status = Literal["ok", "diverged", "failed", "oom"]
 Task = Literal["classification", "retrieval"]
@@ -40,6 +41,8 @@ _RECORD_NAME = re.compile(r"[A-Za-z0-9_-]+-[0-9a-f]{12}\.json")
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("expected a number of at most 63 bits")
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -63,8 +66,8 @@ class DataFacts(_Part):
     name: str
     protocol: str
     revision: str | None = None
-    classes: int = Field(ge=1)
-    counts: dict[str, int] = {}
+    classes: Whole = Field(ge=1)
+    counts: dict[str, Whole] = {}
     task: Task = "classification"
 
 
@@ -94,10 +97,10 @@ class StudentFacts(_Part):
         deployed_extra: whether the method added layers that stay in the student.
     """
 
-    img_size: int = Field(ge=1)
-    param_count: int = Field(ge=0)
-    macs: int | None = Field(None, ge=0)
-    crop_pct: float | None = Field(None, gt=0)
+    img_size: Whole = Field(ge=1)
+    param_count: Whole = Field(ge=0)
+    macs: Whole | None = Field(None, ge=0)
+    crop_pct: float | None = Field(None, gt=0, le=2)
     interpolation: str | None = None
     weights_hash: str | None = None
     deployed_extra: bool = False
@@ -111,14 +114,14 @@ class Costs(_Part):
     load_seconds: Number = Field(None, ge=0)
     teacher_seconds: Number = Field(None, ge=0)
     eval_seconds: Number = Field(None, ge=0)
-    images_seen: int | None = Field(None, ge=0)
+    images_seen: Whole | None = Field(None, ge=0)
     images_per_second: Number = Field(None, ge=0)
 
 
 class CohortFacts(_Part):
     """Who else took the same lessons: nothing that changes a result, only what the run's share of the cost was."""
 
-    size: int = Field(1, ge=1)
+    size: Whole = Field(1, ge=1)
     id: str | None = None
 
 
@@ -136,7 +139,7 @@ class Environment(_Part):
     albumentations: str | None = None
     fgkd: str | None = None
     precision: str | None = None
-    num_processes: int = Field(1, ge=1)
+    num_processes: Whole = Field(1, ge=1)
     code_commit: str | None = None
     started: str | None = None
     finished: str | None = None
@@ -159,15 +162,15 @@ class RunRecord(_Part):
     run_id: str = Field(min_length=1)
     spec: RunSpec
     suite: str = Field(min_length=1)
-    suite_version: int | str
+    suite_version: Whole | str
     status: Status
     reason: str | None = None
     data: DataFacts | None = None
     teacher: TeacherFacts | None = None
     student: StudentFacts | None = None
     metrics: dict[MetricSet, dict[str, Number]] = {}
-    best_epoch: int | None = None
-    epochs_done: int = Field(0, ge=0)
+    best_epoch: Whole | None = None
+    epochs_done: Whole = Field(0, ge=0)
     curve: list[dict[str, Number]] = []
     costs: Costs = Costs()
     cohort: CohortFacts = CohortFacts()
@@ -222,8 +225,12 @@ def pack_predictions(classes: np.ndarray) -> str:
 def unpack_predictions(packed: str) -> np.ndarray:
     """The (N,) int64 array that `pack_predictions` was given; ValueError for any other text."""
     try:
-        return np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), dtype="<i2").astype(np.int64)
-    except (binascii.Error, zlib.error) as error:
+        unpacked = zlib.decompressobj()
+        content = unpacked.decompress(base64.b64decode(packed, validate=True), MOST_BYTES)
+        if not unpacked.eof:
+            raise ValueError(f"found more than {MOST_BYTES} bytes, or less than the whole")
+        return np.frombuffer(content, dtype="<i2").astype(np.int64)
+    except (ValueError, zlib.error) as error:
         raise ValueError(f"predictions: expected base64 of zlib of int16, {error}") from None
 
 
@@ -260,6 +267,8 @@ def recorded_ids(folder: Path) -> set[str]:
 
 
 def _looks_whole(path: Path) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - 4))
@@ -290,6 +299,16 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
+def _bytes_of(path: Path) -> bytes:
+    """The content of a regular file of bearable size: opening a pipe would wait for ever."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError("found no regular file")
+    if facts.st_size > MOST_BYTES:
+        raise ValueError(f"found {facts.st_size:,} bytes, more than the {MOST_BYTES:,} that are read")
+    return path.read_bytes()
+
+
 def read_record(path: Path) -> RunRecord:
     """One record, brought to the present schema.
 
@@ -297,7 +316,7 @@ def read_record(path: Path) -> RunRecord:
         UserError: the file is not a record; the text begins with the file's name.
     """
     try:
-        fields = from_json(path.read_bytes())
+        fields = from_json(_bytes_of(path))
         record = RunRecord.model_validate(migrate(fields))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

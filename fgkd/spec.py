@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 Precision = Literal["no", "bf16", "fp16"]
 Sampler = Literal["shuffle", "sqrt", "balanced"]
+Whole = Annotated[int, Field(lt=2**63)]  # what tables, other languages and random generators can hold
 
 
 class Spec(BaseModel):
@@ -148,7 +149,7 @@ class DatasetSpec(Spec):
     name: str = Field(min_length=1)
     protocol: str = "default"
     holdout: float = Field(0.15, ge=0.01, le=0.5, description="share of train carved out, stratified, for selection")
-    holdout_seed: int = Field(0, ge=0)
+    holdout_seed: Whole = Field(0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -209,7 +210,7 @@ class TeacherSpec(Spec):
 
     backbone: BackboneSpec
     train: TeacherTraining | None = None
-    seed: int = Field(0, ge=0)
+    seed: Whole = Field(0, ge=0)
     gate: float | None = Field(None, ge=0, lt=1)
     head_from: RunSpec | None = None
     projector: str = "auto"
@@ -225,8 +226,8 @@ class TeacherTraining(Spec):
     """The fine-tuning of a teacher: of the whole network, or of its classifier alone (`mode` ``linear_probe``)."""
 
     mode: Literal["full", "linear_probe"] = "full"
-    epochs: int = Field(30, ge=1)
-    batch_size: int = Field(64, ge=2)
+    epochs: Whole = Field(30, ge=1)
+    batch_size: Whole = Field(64, ge=2)
     recipe: Recipe = Recipe(lr=0.01, weight_decay=1e-4)
     augment: str | None = None  # the suite's own where None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
@@ -243,11 +244,11 @@ class Feed(Spec):
     dataset: DatasetSpec
     view: ViewSpec = ViewSpec()
     teacher: TeacherSpec | None = None
-    batch_size: int = Field(128, ge=2)
-    epochs: int = Field(100, ge=0, description="0: the weights are evaluated as they are")
-    data_seed: int = Field(0, ge=0)
+    batch_size: Whole = Field(128, ge=2)
+    epochs: Whole = Field(100, ge=0, description="0: the weights are evaluated as they are")
+    data_seed: Whole = Field(0, ge=0)
     precision: Precision = "no"
-    bank: int | None = Field(None, ge=1, description="number of fixed views per image replayed from a bank")
+    bank: Whole | None = Field(None, ge=1, description="number of fixed views per image replayed from a bank")
     sampler: Sampler = Field("shuffle", description="how often a class is shown, see fgkd.data.sampler")
 
     def without_teacher(self) -> Feed:
@@ -262,7 +263,7 @@ class RunSpec(Spec):
     student: BackboneSpec
     method: MethodSpec
     recipe: Recipe = Recipe()
-    seed: int = Field(0, ge=0)
+    seed: Whole = Field(0, ge=0)
     role: Literal["student", "teacher"] = "student"
     head_from: RunSpec | None = Field(None, description="SH-KD teachers: the run whose head is taken and frozen")
 
