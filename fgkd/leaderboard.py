@@ -23,7 +23,7 @@ import pandas as pd
 from rich.console import Console
 
 from fgkd.files import write_text
-from fgkd.record import RETRIEVAL, RunRecord, read_records
+from fgkd.record import RETRIEVAL, RunRecord, collector_at_rest, read_records
 from fgkd.report.comparison import Cell, Standing, cells_of, groups_of, standings, tables_of
 from fgkd.report.console import WIDEST, group_table, legend
 from fgkd.report.evidence import Interval
@@ -212,12 +212,13 @@ def _score_columns(cell: Cell, metric: str) -> dict[str, float | None]:
 
 @dataclass(frozen=True)
 class BoardFiles:
-    """The files of a suite's board, and what could not be read on the way (one line per broken record)."""
+    """The files of a suite's board, what could not be read on the way (one line per broken record), and the records."""
 
     leaderboard: Path
     summary: Path
     readme: Path
     problems: tuple[str, ...] = ()
+    records: tuple[RunRecord, ...] = ()
 
 
 _NAMES = ("leaderboard.csv", "summary.csv", "README.md")  # in the order of the fields of BoardFiles
@@ -228,16 +229,16 @@ def write_boards(suite_folder: Path) -> BoardFiles:
 
     The bytes depend on the records alone. Broken records are named in the README and in `BoardFiles.problems`.
     """
-    texts, problems = _board_texts(suite_folder)
+    texts, problems, records = _board_texts(suite_folder)
     for name, text in texts.items():
         write_text(suite_folder / name, text)
     leaderboard_path, summary_path, readme_path = (suite_folder / name for name in texts)
-    return BoardFiles(leaderboard_path, summary_path, readme_path, tuple(problems))
+    return BoardFiles(leaderboard_path, summary_path, readme_path, tuple(problems), tuple(records))
 
 
 def check_boards(suite_folder: Path) -> list[str]:
     """What is amiss in a results folder, one line each: broken records, files that the records do not give."""
-    texts, problems = _board_texts(suite_folder)
+    texts, problems, _ = _board_texts(suite_folder)
     for name, text in texts.items():
         path = suite_folder / name
         if not path.exists():
@@ -247,15 +248,16 @@ def check_boards(suite_folder: Path) -> list[str]:
     return problems
 
 
-def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str]]:
-    """File name -> content; and one line per broken record."""
-    records, problems = read_records(suite_folder / "records")
-    texts = (
-        to_csv(leaderboard(records), DECIMALS),
-        to_csv(summary(records), SUMMARY_DECIMALS),
-        board_markdown(records, problems, title=suite_folder.name),
-    )
-    return dict(zip(_NAMES, texts, strict=True)), problems
+def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[RunRecord]]:
+    """File name -> content; one line per broken record; the records."""
+    with collector_at_rest():
+        records, problems = read_records(suite_folder / "records")
+        texts = (
+            to_csv(leaderboard(records), DECIMALS),
+            to_csv(summary(records), SUMMARY_DECIMALS),
+            board_markdown(records, problems, title=suite_folder.name),
+        )
+        return dict(zip(_NAMES, texts, strict=True)), problems, records
 
 
 def print_board(records: Sequence[RunRecord], console: Console | None = None) -> None:

@@ -274,6 +274,11 @@ class RunSpec(Spec):
         safe = re.sub(r"[^A-Za-z0-9_]+", "-", kind).strip("-")[:40]
         return f"{safe or 'run'}-{self.digest()}"
 
+    @cached_property
+    def without_seeds(self) -> str:
+        """JSON of all but `seed` and the feed's `data_seed`: equal for the runs of one configuration."""
+        return self.model_dump_json(exclude={"seed": True, "feed": {"data_seed"}})
+
     @field_validator("feed")
     @classmethod
     def _bank_needs_teacher(cls, feed: Feed) -> Feed:

@@ -27,15 +27,17 @@ def board(args: Namespace) -> int:
         if args.check:
             amiss += [f"{folder}: {problem}" for problem in check_boards(folder)]
             continue
-        records, problems = read_records(folder / "records")
-        amiss += [f"{folder}: {problem}" for problem in problems]
         if args.json:
+            records, problems = read_records(folder / "records")
+            amiss += [f"{folder}: {problem}" for problem in problems]
             print(leaderboard(records).to_json(orient="records", indent=1))
             continue
         try:
-            write_boards(folder)
+            files = write_boards(folder)
         except OSError as error:
             raise UserError(f"cannot write the board of {folder}: {error.strerror}") from None
+        records = list(files.records)
+        amiss += [f"{folder}: {problem}" for problem in files.problems]
         print_board(records)
         if args.svg:
             draw_board(records, folder.name, args.svg)

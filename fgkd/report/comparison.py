@@ -146,8 +146,12 @@ def seeds_of(record: RunRecord) -> Seeds:
 def cells_of(records: Iterable[RunRecord]) -> list[Cell]:
     """Runs gathered into cells, ordered by data set, protocol, teacher, student, method."""
     gathered: dict[Identity, list[RunRecord]] = defaultdict(list)
+    known: dict[str, Identity] = {}  # runs that differ by their seeds alone are many, and spelling one out is slow
     for record in records:
-        gathered[identify(record)].append(record)
+        config = record.spec.without_seeds
+        if config not in known:
+            known[config] = identify(record)
+        gathered[known[config]].append(record)
     cells = [Cell(key, tuple(sorted(runs, key=lambda r: (*seeds_of(r), r.run_id)))) for key, runs in gathered.items()]
     return sorted(cells, key=_place)
 

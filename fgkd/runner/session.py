@@ -17,7 +17,7 @@ from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
 from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
-from fgkd.record import read_records, recorded_ids, records_folder
+from fgkd.record import recorded_ids, records_folder
 from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.finish import record_cohort
@@ -141,13 +141,12 @@ class _Session:
         self.engine.wait()
         if not self.engine.main:
             return 0
-        records, problems = read_records(self.folder)
         wanted = {run.run_id for run in self.runs}
-        write_boards(self.folder.parent)
-        print_board(records, self.console)
-        for problem in [*problems, *self.refused]:
+        files = write_boards(self.folder.parent)
+        print_board(files.records, self.console)
+        for problem in [*files.problems, *self.refused]:
             self.console.print(problem, style="red", highlight=False, markup=False)
-        ok = {record.run_id for record in records if record.status == "ok"}
+        ok = {record.run_id for record in files.records if record.status == "ok"}
         complete = wanted <= ok or self.options.shard is not None
         return 2 if self.refused else 0 if complete else 1
 
