@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     _teacher(commands)
     _export(commands)
     _distill(commands)
+    _schema(commands)
     return parser
 
 
@@ -199,6 +200,12 @@ def _data_cache(actions: Any) -> None:
     command.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
     flags.data_root(command)
     command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+
+
+def _schema(commands: Any) -> None:
+    text = "print a format as JSON Schema: of records, of suite files, or of the front matter of cards"
+    command = flags.command(commands, "schema", "fgkd.cli.schema:schema", text)
+    command.add_argument("format", choices=("record", "suite", "card"))
 
 
 def _distill(commands: Any) -> None:
