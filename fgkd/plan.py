@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from fgkd.spec import Feed, RunSpec, teacher_run
@@ -36,6 +36,12 @@ class PlannedCohort:
     def cohort_id(self) -> str:
         """A name from the content: the feed and the runs."""
         return f"{self.feed.dataset.name}-{self.feed.digest(8)}"
+
+
+def part_of(planned: PlannedCohort, runs: Sequence[RunSpec]) -> PlannedCohort:
+    """The cohort with these of its runs alone, and without a teacher where none of them asks for one."""
+    taught = any(run.feed.teacher is not None for run in runs)
+    return replace(planned, feed=planned.feed if taught else planned.feed.without_teacher(), runs=tuple(runs))
 
 
 @dataclass(frozen=True)
@@ -83,24 +89,30 @@ def ancestors(run: RunSpec) -> dict[str, RunSpec]:
     return found
 
 
-def missing_runs(runs: Iterable[RunSpec], recorded: Container[str], stored: Container[str]) -> dict[str, RunSpec]:
+def missing_runs(
+    runs: Iterable[RunSpec], recorded: Container[str], stored: Container[str], failed: Container[str] = frozenset()
+) -> dict[str, RunSpec]:
     """Runs to do, by id: those without a record, and every teacher or run they need whose weights are absent too."""
     todo: dict[str, RunSpec] = {}
     for run in runs:
-        if run.run_id in recorded and (run.role == "student" or run.run_id in stored):
+        if run.run_id in recorded and (run.role == "student" or run.run_id in stored) or run.run_id in failed:
             continue
         todo[run.run_id] = run
         queue = dependencies(run)
         while queue:
             needed = queue.pop()
-            if needed.run_id not in stored or needed.run_id not in recorded:
+            if needed.run_id not in failed and (needed.run_id not in stored or needed.run_id not in recorded):
                 todo[needed.run_id] = needed
                 queue += dependencies(needed)
     return todo
 
 
 def make_plan(
-    runs: Sequence[RunSpec], *, recorded: Container[str] = frozenset(), stored: Container[str] = frozenset()
+    runs: Sequence[RunSpec],
+    *,
+    recorded: Container[str] = frozenset(),
+    stored: Container[str] = frozenset(),
+    failed: Container[str] = frozenset(),
 ) -> Plan:
     """The plan for what is missing.
 
@@ -108,8 +120,9 @@ def make_plan(
         runs: of a suite; repeats are dropped.
         recorded: ids of runs that have a record; they are not run again.
         stored: ids of runs whose weights are at hand; a recorded teacher without weights is trained again.
+        failed: ids of runs whose record says that they did not end well; not even such a teacher is trained again.
     """
-    todo = missing_runs(runs, recorded, stored)
+    todo = missing_runs(runs, recorded, stored, failed)
     done = {run.run_id: run for run in runs if run.run_id not in todo}
     needed, compared = _needed(todo), _compared(todo)
     groups = _groups(todo, {run_id: needed[run_id] | compared[run_id] for run_id in todo})

@@ -63,6 +63,7 @@ def option_fields(args: Namespace) -> dict[str, Any]:
         "weights": weights_folder(args.weights),
         "workers": args.workers,
         "rerun": args.rerun,
+        "retry_failed": args.retry_failed,
         "shard": parse_shard(args.shard),
         "checkpoint_every": parse_period(args.checkpoint_every),
     }

@@ -48,7 +48,11 @@ def places(command: argparse.ArgumentParser) -> None:
 
 def execution(command: argparse.ArgumentParser) -> None:
     """How a suite is run; nothing that changes a result."""
-    command.add_argument("--rerun", action="store_true", help="run again what has a record already")
+    again = command.add_mutually_exclusive_group()
+    again.add_argument("--rerun", action="store_true", help="run again what has a record already")
+    again.add_argument(
+        "--retry-failed", action="store_true", help="run again what is recorded as failed, diverged or out of memory"
+    )
     command.add_argument(
         "--checkpoint-every",
         default="5m",
@@ -82,7 +86,7 @@ def lone_teacher(command: argparse.ArgumentParser) -> None:
     group.add_argument("--size", type=int, metavar="PX", help="of the images (default: the network's own)")
     group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")
     command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: none)")
-    command.set_defaults(rerun=False, shard=None, checkpoint_every="off")
+    command.set_defaults(rerun=False, retry_failed=False, shard=None, checkpoint_every="off")
 
 
 def data_root(command: argparse.ArgumentParser) -> None:

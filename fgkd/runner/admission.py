@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fgkd.errors import UserError
-from fgkd.plan import PlannedCohort, contest, is_baseline
+from fgkd.plan import PlannedCohort, contest, is_baseline, part_of
 from fgkd.record import RunRecord, read_record, record_path, recorded_ids
 from fgkd.spec import RunSpec, TeacherSpec
 from fgkd.teacher.gate import Bar, bar_for, bar_problem, head_problem
@@ -99,11 +99,8 @@ def _without(planned: PlannedCohort, refused: Sequence[RunSpec]) -> PlannedCohor
     """The cohort of the others, without a teacher where nobody is left who asks for one."""
     if not refused:
         return planned
-    rest = tuple(run for run in planned.runs if run not in refused)
-    if not rest:
-        return None
-    taught = any(run.feed.teacher is not None for run in rest)
-    return replace(planned, feed=planned.feed if taught else planned.feed.without_teacher(), runs=rest)
+    rest = [run for run in planned.runs if run not in refused]
+    return part_of(planned, rest) if rest else None
 
 
 def _concerning(problem: str, runs: Sequence[RunSpec]) -> str:

@@ -17,6 +17,7 @@ class Options:
         weights: where weights files named in suites lie.
         workers: loader processes; None: none on a CPU, else up to 8.
         rerun: run again what is recorded, and replace the records.
+        retry_failed: run again what is recorded as failed, diverged or out of memory, and replace those records.
         checkpoint_every: seconds between two savings of a cohort's state; 0: never.
         shard: (i, n): only every n-th cohort of students, starting with the i-th, 0 <= i < n.
     """
@@ -27,5 +28,6 @@ class Options:
     weights: Path | None = None
     workers: int | None = None
     rerun: bool = False
+    retry_failed: bool = False
     shard: tuple[int, int] | None = None
     checkpoint_every: float = 300.0

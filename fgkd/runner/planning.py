@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
 
+from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
-from fgkd.plan import Plan, make_plan
-from fgkd.record import recorded_ids, records_folder
+from fgkd.plan import Plan, ancestors, make_plan
+from fgkd.record import read_record, record_path, recorded_ids, records_folder
 from fgkd.runner.options import Options
 from fgkd.runner.rerun import Rerun
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 
-CHECKPOINTS = "checkpoints"  # in the cache
+CHECKPOINTS, CLAIMS = "checkpoints", "claims"  # in the cache
 
 
 def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     """What is missing of `runs`, in order, given the records and the weights at hand."""
-    mine, recorded = shard(runs, options.shard), recorded_ids(records_folder(options.results, suite.name))
+    folder, store = records_folder(options.results, suite.name), WeightStore(options.cache / "weights")
+    mine, recorded = shard(runs, options.shard), recorded_ids(folder)
     if options.rerun:
-        recorded = rerun_of(suite, mine, options).done(recorded)
-    return make_plan(mine, recorded=recorded, stored=WeightStore(options.cache / "weights"))
+        return make_plan(mine, recorded=rerun_of(suite, mine, options).done(recorded), stored=store)
+    failed = failed_ids(folder, mine, recorded, () if options.retry_failed else store)
+    if options.retry_failed:
+        retry = rerun_of(suite, mine, options)
+        todo = retry.left if retry.name else failed
+        return make_plan(mine, recorded=recorded - todo, stored=store, failed=failed - todo)
+    return make_plan(mine, recorded=recorded, stored=store, failed=failed)
 
 
 def rerun_of(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Rerun:
-    """What an earlier launch of the same ``--rerun`` left to do."""
-    records = records_folder(options.results, suite.name)
-    return Rerun(options.cache / CHECKPOINTS, records, [run.run_id for run in runs])
+    """What an earlier launch of the same ``--rerun`` or ``--retry-failed`` left to do."""
+    records, guard = records_folder(options.results, suite.name), options.cache / CLAIMS / "rerun.lock"
+    kind = "rerun" if options.rerun else "retry"
+    return Rerun(options.cache / CHECKPOINTS, guard, records, [run.run_id for run in runs], kind)
+
+
+def failed_ids(folder: Path, runs: Iterable[RunSpec], recorded: set[str], stored: Container[str]) -> set[str]:
+    """Of the runs and whatever they need, those whose records say that they did not end well.
+
+    Args:
+        stored: holds the ids of runs whose weights are at hand; they ended well, and their records are not read.
+    """
+    needed = {run.run_id for run in runs}.union(*(ancestors(run) for run in dict.fromkeys(runs)))
+    return {run_id for run_id in needed & recorded if run_id not in stored and has_failed(folder, run_id)}
+
+
+def has_failed(folder: Path, run_id: str) -> bool:
+    """Does the record of a run say that it did not end well?"""
+    try:
+        return read_record(record_path(folder, run_id)).status != "ok"
+    except UserError:  # told where the boards are written
+        return False
 
 
 def shard(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec]:
-    """The runs of every n-th feed, starting with the i-th; runs without a teacher go with the first."""
+    """The runs of every n-th feed, starting with the i-th; each run is in exactly one of the n parts."""
     if part is None:
         return list(runs)
     number, of = part
-    feeds = list(dict.fromkeys(run.feed for run in runs))
-    return [run for run in runs if feeds.index(run.feed) % of == number]
+    feeds = {feed: index for index, feed in enumerate(dict.fromkeys(run.feed for run in runs))}
+    return [run for run in runs if feeds[run.feed] % of == number]

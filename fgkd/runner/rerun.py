@@ -1,4 +1,7 @@
-"""What a ``--rerun`` has still to run again, so that the same command continues one that was stopped."""
+"""What a ``--rerun`` or ``--retry-failed`` has still to run again, so that the same command continues a stopped one.
+
+Launches of the same command share the note: each strikes out what it has done.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fgkd.files import write_text
+from fgkd.runner.ledger import locked
 
 
 class Rerun:
@@ -17,18 +21,25 @@ class Rerun:
 
     Args:
         folder: where such notes are kept.
+        guard: locked while one is read and written.
         records: where the records lie.
         asked: ids of the runs that the command names.
+        kind: ``rerun`` or ``retry``.
     """
 
-    def __init__(self, folder: Path, records: Path, asked: Iterable[str]) -> None:
+    def __init__(self, folder: Path, guard: Path, records: Path, asked: Iterable[str], kind: str = "rerun") -> None:
         text = "\n".join([str(records.resolve()), *sorted(asked)])
-        self.path = folder / f"rerun-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+        self.kind, self.path = kind, folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+        self.guard, self.begun, self.name, self.left = guard, "", "", set[str]()
+        self.look()
+
+    def look(self) -> None:
+        """Read what is left now; where the note has gone, somebody has done the last of it."""
         try:
             note = json.loads(self.path.read_text(encoding="utf-8"))
             self.begun, self.name, self.left = str(note["begun"]), str(note["name"]), set(map(str, note["left"]))
         except (OSError, ValueError, KeyError, TypeError):
-            self.begun, self.name, self.left = "", "", set()
+            self.left = set()
 
     @property
     def under_way(self) -> bool:
@@ -41,15 +52,19 @@ class Rerun:
 
     def begin(self, todo: Iterable[str]) -> None:
         """Note what has to be run again, unless that is noted."""
-        if not self.under_way:
-            self.begun, self.name = datetime.now(UTC).isoformat(timespec="seconds"), uuid.uuid4().hex[:8]
-            self.left = set(todo)
-            self._write()
+        with locked(self.guard):
+            self.look()
+            if not self.under_way:
+                self.begun, self.name = datetime.now(UTC).isoformat(timespec="seconds"), uuid.uuid4().hex[:8]
+                self.left = set(todo)
+                self._write()
 
     def finish(self, run_id: str) -> None:
         """A run is recorded anew."""
-        self.left.discard(run_id)
-        self._write()
+        with locked(self.guard):
+            self.look()
+            self.left.discard(run_id)
+            self._write()
 
     def _write(self) -> None:
         if self.left:
