@@ -107,7 +107,8 @@ def _plain(value: Any, *, names: bool = False) -> Any:
 def _reachable(made: Schema) -> Schema:
     """Without definitions that nothing refers to."""
     forms = made.pop("$defs")
-    wanted, kept = [made], {}
+    wanted: list[Schema] = [made]
+    kept: dict[str, Schema] = {}
     while wanted:
         text = json.dumps(wanted.pop())
         for name in sorted(set(forms) - set(kept)):

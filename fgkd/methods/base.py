@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from fgkd.collective import world_size
+from fgkd.methods.whole_batch import shows_whole_batches
 from fgkd.registry import Registry
-from fgkd.signals import Head, Lesson, Needs, Signals, SignalShapes
+from fgkd.signals import Head, Lesson, Needs, Progress, Signals, SignalShapes
 
 LossTerms = Mapping[str, Tensor]  # weighted scalars; the learner sums them and logs them by name
 
@@ -60,6 +62,10 @@ class Objective(nn.Module):
         """The weighted loss terms of one batch, by name; each a scalar."""
         raise NotImplementedError
 
+    def asks(self, declared: Needs, progress: Progress) -> Needs:
+        """What of the method's declared needs it reads of the teacher at this point; less where a stage rests."""
+        return declared
+
     @property
     def has_readouts(self) -> bool:
         """Whether `readouts` gives any; evaluation asks the student for more than logits only then."""
@@ -101,6 +107,7 @@ class Method(BaseModel):
     teacher_needs: ClassVar[Needs] = Needs()
     deploys_more: ClassVar[bool] = False  # does reshape_student change what is deployed?
     takes_mixed_labels: ClassVar[bool] = False  # may labels be (B, K) shares of classes, as mixup makes them?
+    relates_samples: ClassVar[bool] = False  # does the loss compare the batch's samples with each other?
     term_names: ClassVar[tuple[str, ...]] = ()  # keys of the loss terms, always all given; () means ("ce", name)
 
     def problems(self, setting: Setting) -> list[str]:
@@ -110,6 +117,13 @@ class Method(BaseModel):
     def build(self, setting: Setting) -> Objective:
         """The objective for one learner, built inside that learner's random stream."""
         return Stateless(self)
+
+    def objective(self, setting: Setting) -> Objective:
+        """What `build` makes; with several processes, one that relates samples is shown those of all of them."""
+        made = self.build(setting)
+        if self.relates_samples and world_size() > 1:
+            shows_whole_batches(made)
+        return made
 
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
         """Loss terms of a stateless method."""

@@ -62,12 +62,13 @@ class CRDBatch(Method):
     Our variant of CRD (Tian et al., arXiv:1910.10699), for data sets too large for banks: the same trained linear
     embeddings to `dim` unit vectors and the same temperature; negatives are the batch's samples of other classes, and
     the loss is InfoNCE (van den Oord et al., arXiv:1807.03748), which needs no normaliser. Batch mean, both directions
-    added. Under DDP the negatives are those of the process's own rows.
+    added.
 
     Defaults: ce_weight 1, crd_weight 0.8, temperature 0.07, dim 128: CRD's. Departures: all of the above; no published
     figure stands behind it. Memory: 4 B^2 bytes a direction.
     """
 
+    relates_samples = True
     ce_weight: float = Field(1.0, ge=0)
     crd_weight: float = Field(0.8, ge=0)
     temperature: float = Field(0.07, gt=0)

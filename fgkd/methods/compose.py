@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fgkd.errors import UnknownNameError, UserErrors, near_names
 from fgkd.methods.base import METHODS, LossTerms, Method, Objective, Setting
-from fgkd.signals import Head, Lesson, Needs, Signals
+from fgkd.signals import Head, Lesson, Needs, Progress, Signals
 from fgkd.spec import MethodPart, MethodSpec
 
 Routes = dict[tuple[str, str], str]  # (part, its term) -> name of the term in the sum
@@ -49,11 +49,17 @@ def route_terms(parts: tuple[Method, ...]) -> Routes:
 class ComposedObjective(Objective):
     """The sum of several objectives; each is a child under its part's name, so the state dict is keyed by part."""
 
-    def __init__(self, parts: Mapping[str, Objective], routes: Routes, weights: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, Objective],
+        routes: Routes,
+        weights: Mapping[str, float],
+        teacher_needs: Mapping[str, Needs],
+    ) -> None:
         super().__init__()
         for name, objective in parts.items():
             self.add_module(name, objective)
-        self.routes, self.weights = routes, dict(weights)
+        self.routes, self.weights, self.teacher_needs = routes, dict(weights), dict(teacher_needs)
 
     def _parts(self) -> Iterator[tuple[str, Objective]]:
         for name, part in self.named_children():
@@ -67,6 +73,11 @@ class ComposedObjective(Objective):
                 if name := self.routes.get((part, term)):
                     terms[name] = self.weights.get(name, 1.0) * value
         return terms
+
+    def asks(self, declared: Needs, progress: Progress) -> Needs:
+        """The union of what its parts ask."""
+        parts = (part.asks(declared & self.teacher_needs[name], progress) for name, part in self._parts())
+        return reduce(Needs.__or__, parts)
 
     @property
     def has_readouts(self) -> bool:
@@ -127,6 +138,11 @@ class Composed(Method):
         """Whether every part does."""
         return all(part.takes_mixed_labels for part in self.parts)
 
+    @property
+    def relates_samples(self) -> bool:  # type: ignore[override]
+        """Whether any part does."""
+        return any(part.relates_samples for part in self.parts)
+
     def problems(self, setting: Setting) -> list[str]:
         return list(dict.fromkeys(problem for part in self.parts for problem in part.problems(setting)))
 
@@ -136,9 +152,16 @@ class Composed(Method):
             setting = replace(setting, student=getattr(model, "shapes", setting.student))
         return model
 
+    def objective(self, setting: Setting) -> Objective:
+        """The sum; whole batches are shown to those parts alone that relate samples."""
+        return self.build(setting)
+
     def build(self, setting: Setting) -> Objective:
         return ComposedObjective(
-            {part.name: part.build(setting) for part in self.parts}, route_terms(self.parts), self.weights
+            {part.name: part.objective(setting) for part in self.parts},
+            route_terms(self.parts),
+            self.weights,
+            {part.name: part.teacher_needs for part in self.parts},
         )
 
 

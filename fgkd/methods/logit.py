@@ -220,6 +220,7 @@ class DIST(LogitMethod):
     Departures: none.
     """
 
+    relates_samples = True
     kd_weight: float = Field(2.0, ge=0)
     beta: float = Field(1.0, ge=0)
     gamma: float = Field(1.0, ge=0)

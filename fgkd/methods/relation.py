@@ -114,6 +114,7 @@ class RelationMethod(Method):
         weight: multiplies the method's loss, >= 0.
     """
 
+    relates_samples = True
     ce_weight: float = Field(1.0, ge=0)
     weight: float = Field(1.0, ge=0)
 

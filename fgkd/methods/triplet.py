@@ -150,6 +150,7 @@ class TripletLogit(Method):
     forward pass.
     """
 
+    relates_samples: ClassVar[bool] = True
     student_needs: ClassVar[Needs] = Needs(logits=True)
     teacher_needs: ClassVar[Needs] = Needs(logits=True)
     term_names: ClassVar[tuple[str, ...]] = ("ce", "kd", "triplet_logit")
@@ -188,6 +189,7 @@ class MinedTriplet(Method):
         projector: from the student's width to the teacher's, see `make_projector`.
     """
 
+    relates_samples: ClassVar[bool] = True
     ce_weight: float = Field(1.0, ge=0)
     triplet_weight: float = Field(1.0, ge=0)
     margin: Margin = 0.2

@@ -110,7 +110,7 @@ def assemble(
     if backbone.prefers_channels_last:
         network = network.to(memory_format=torch.channels_last)
     shapes = shapes_of(network, backbone)
-    objective = method.build(replace(setting, student=shapes)).to(device)
+    objective = method.objective(replace(setting, student=shapes)).to(device)
     asked = Needs() if teacher is None else within(method.teacher_needs, teacher.shapes)
     return Belongings(
         network,

@@ -6,6 +6,7 @@ import copy
 import io
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from toy import NETS, Pupil, World
 from fgkd.methods import METHODS
 from fgkd.methods.base import Lesson, Method
 from fgkd.methods.compose import build_method, method_spec
+from fgkd.signals import Batch
 from fgkd.spec import MethodSpec
 
 SUMS = ["kd+crd", "th_kd+crd", "label_smoothing+kd+rkd", "copy_head+kd", "simkd+kd", "letkd+th_kd"]
@@ -213,3 +215,39 @@ def test_is_documented(name: str) -> None:
     module = sys.modules[kind.__module__]
     losses = [getattr(module, named).__doc__ or "" for named in re.findall(r"`(\w+)`", text) if hasattr(module, named)]
     assert any(re.search(r"\(B[,)]", part) for part in (text, *losses)), "expected the shapes of what it compares"
+
+
+def halves(lesson: Lesson, rows: int) -> list[Lesson]:
+    """The lesson as two processes get it."""
+    parts = []
+    for own in (slice(0, rows // 2), slice(rows // 2, rows)):
+        batch, teacher = lesson.batch, lesson.teacher
+        cut = lambda x, own=own: None if x is None else x[own]
+        signals = replace(
+            teacher,
+            logits=cut(teacher.logits),
+            pooled=cut(teacher.pooled),
+            final=cut(teacher.final),
+            stages={stage: x[own] for stage, x in teacher.stages.items()},
+        )
+        share = Batch(batch.image[own], batch.target[own], batch.index[own], offset=own.start, global_size=rows)
+        parts.append(replace(lesson, batch=share, teacher=signals))
+    return parts
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_declares_whether_it_relates_samples(name: str) -> None:
+    """A loss that is no mean over samples would depend on the number of processes, were it not shown whole batches."""
+    method, rows = make(name), 8
+    world = world_for(method, sharpness=3.0)
+    pupil = world.pupil(method)
+    pupil.modules().eval()  # batch norm is told elsewhere; memories stay as they are
+
+    def total(lesson: Lesson) -> Tensor:
+        torch.manual_seed(5)
+        return torch.stack([*pupil.terms(lesson).values()]).sum().detach()
+
+    lesson = world.lesson(method, rows, step=3)
+    whole = total(lesson)
+    shares = torch.stack([total(half) for half in halves(lesson, rows)]).mean()
+    assert torch.allclose(whole, shares, rtol=1e-4) != method.relates_samples
