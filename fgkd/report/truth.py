@@ -102,3 +102,19 @@ def read_truth(suite_folder: Path, revision: str) -> Truth | None:
             f"{path}: is damaged ({str(error).splitlines()[0]}); remove it and run the suite again"
         ) from None
     return truth
+
+
+def read_truths(suite_folder: Path) -> tuple[dict[str, Truth], list[str]]:
+    """All truths of a suite by the revision of their data, and one line for each file that is damaged."""
+    truths, problems = {}, []
+    for path in sorted((suite_folder / "truth").glob("*.json")):
+        try:
+            truth = read_truth(suite_folder, path.stem)
+        except UserError as error:
+            problems.append(f"{path.name}: {error}")
+            continue
+        if truth is not None and truth.revision == path.stem:
+            truths[path.stem] = truth
+        else:
+            problems.append(f"{path.name}: a truth is named after the revision of its data")
+    return truths, problems

@@ -1,0 +1,103 @@
+"""What the page tells of one configuration: a method on a student, with one teacher, over its seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from fgkd.report.comparison import Cell, Group, Standing, baselines, standings
+from fgkd.report.evidence import Difference, Interval, paired_interval
+from fgkd.report.fields import spelt_out
+from fgkd.report.html.packing import Blocks, Row, digits
+
+
+def cell_rows(cells: Sequence[Cell], blocks: Blocks) -> list[Row]:
+    """One row per configuration, in the order given; accuracies in percent, counts in millions."""
+    names = Counter(_table(cell) for cell in cells)
+    return [_cell_row(cell, names[_table(cell)] > 1, blocks) for cell in cells]
+
+
+def _table(cell: Cell) -> tuple[str, ...]:
+    return cell.identity.context, cell.identity.teacher, cell.method
+
+
+def label_of(cell: Cell) -> str:
+    """The method, ``teacher`` for a run that trained one."""
+    return "teacher" if cell.first.spec.role == "teacher" else cell.method
+
+
+def dataset_of(cell: Cell) -> str:
+    """The data set, with its protocol where that is not the default."""
+    dataset = cell.first.spec.feed.dataset
+    return dataset.name if dataset.protocol == "default" else f"{dataset.name} ({dataset.protocol})"
+
+
+def _cell_row(cell: Cell, ambiguous: bool, blocks: Blocks) -> Row:
+    score, label = cell.score, label_of(cell)
+    return {
+        "label": f"{label} ({cell.identity.config})" if ambiguous else label,
+        "role": cell.first.spec.role,
+        "dataset": dataset_of(cell),
+        "teacher": cell.teacher,
+        "student": cell.student,
+        "metric": cell.ranking.title,
+        "suite": ", ".join(sorted({record.suite for record in cell.records})),
+        "n": score.n,
+        "total": len(cell.records),
+        **{name: digits(getattr(score, name)) for name in ("mean", "sd", "low", "high")},
+        "params": _millions(cell.mean("student", "param_count")),
+        "macs": _millions(cell.mean("student", "macs")),
+        "own": digits(cell.mean("costs", "train_seconds"), 4),
+        "shared": digits(cell.mean("costs", "shared_seconds"), 4),
+        "config": cell.identity.config,
+        **_spec(cell, blocks),
+    }
+
+
+def _millions(count: float | None) -> float | int | None:
+    return None if count is None else digits(count / 1e6)
+
+
+def _spec(cell: Cell, blocks: Blocks) -> Row:
+    """Blocks of what was asked of the runs, each part by itself, since few configurations differ in all of them."""
+    spec = spelt_out(cell.first.spec)
+    feed = {k: part for k, part in spec["feed"].items() if k not in ("dataset", "teacher", "data_seed")}
+    parts = {"parts": spec["method"]["parts"], "recipe": spec["recipe"], "feed": feed, "network": spec["student"]}
+    return {name: blocks.number(part) for name, part in parts.items()}
+
+
+def standing_rows(group: Group, numbers: dict[int, int]) -> list[Row]:
+    """The table's configurations with their evidence, best mean first, those without a result last.
+
+    Args:
+        numbers: of the configurations, by the identity (``id``) of their cell.
+    """
+    found = standings(group)
+    leader = next((s.cell.score for s in found if s.rank == 1), Interval())
+    ordered = sorted(found, key=lambda s: (-_or_below(s.cell.score.mean), s.cell.method, s.cell.identity.config))
+    return [_standing_row(s, group, leader, numbers) for s in ordered]
+
+
+def _or_below(mean: float | None) -> float:
+    return -1.0 if mean is None else mean
+
+
+def _standing_row(standing: Standing, group: Group, leader: Interval, numbers: dict[int, int]) -> Row:
+    cell, best = standing.cell, standing.rank == 1
+    scratch, kd = baselines(cell, group)
+    return {
+        "cell": numbers[id(cell)],
+        "rank": standing.rank,
+        "tied": not best and cell.score.overlaps(leader),
+        "scratch": _difference(standing.scratch, cell, scratch),
+        "kd": _difference(standing.kd, cell, kd),
+    }
+
+
+def _difference(found: Difference, cell: Cell, baseline: Cell | None) -> list[Any] | None:
+    """[mean, low, high, p, pairs] in points; None without a pair."""
+    if found.mean is None or baseline is None:
+        return None
+    spread = paired_interval(cell.scores, baseline.scores)
+    return [*(digits(v) for v in (found.mean, spread.low, spread.high)), digits(found.p, 3), found.pairs]

@@ -1,0 +1,103 @@
+"""The answer first: which method and student to use, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fgkd.report.comparison import Cell, Group, Standing, standings
+from fgkd.report.html.configurations import dataset_of
+from fgkd.report.lines import SIGNIFICANT
+from fgkd.report.sheet import number
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What leads one data set, in words.
+
+    Attributes:
+        score: with its unit, for example ``73.53 %``.
+        interval: how sure that is.
+        against: what it gains over kd or scratch, "" where there is nothing to compare with.
+        rivals: the configurations that it cannot be told apart from, "" where there are none.
+    """
+
+    dataset: str
+    method: str
+    student: str
+    teacher: str
+    metric: str
+    score: str
+    interval: str
+    against: str
+    rivals: str
+
+
+def answers_of(groups: Sequence[Group]) -> list[Answer]:
+    """One answer per data set that has a complete configuration, in the order of the tables."""
+    by_dataset: dict[str, list[Standing]] = {}
+    for group in groups:
+        if group.taught:
+            by_dataset.setdefault(dataset_of(group.taught[0]), []).extend(standings(group))
+    return [answer for found in by_dataset.values() if (answer := _answer(found))]
+
+
+def _answer(found: Sequence[Standing]) -> Answer | None:
+    complete = [s for s in found if s.rank is not None and s.cell.score.mean is not None]
+    if not complete:
+        return None
+    best = max(complete, key=lambda s: (s.cell.score.mean or 0.0, s.cell.identity.config))
+    cell = best.cell
+    unit = cell.ranking.title.removesuffix(" %")
+    return Answer(
+        dataset=dataset_of(cell),
+        method=cell.method,
+        student=cell.student,
+        teacher=cell.teacher,
+        metric=unit,
+        score=f"{number(cell.score.mean, 1)} %",
+        interval=_interval(cell),
+        against=_against(best),
+        rivals=_rivals(best.cell, [s.cell for s in found]),
+    )
+
+
+def _interval(cell: Cell) -> str:
+    score = cell.score
+    if score.low is None or score.high is None:
+        return "one run, so no interval"
+    return f"95 % interval {number(score.low, 1)} to {number(score.high, 1)}, {score.n} runs"
+
+
+def _against(best: Standing) -> str:
+    for name, difference in (("kd", best.kd), ("scratch", best.scratch)):
+        if difference.mean is not None:
+            gain = f"{difference.mean:+.1f} points against {name} over {_pairs(difference.pairs)}"
+            return f"{gain}{_verdict(difference.p)}"
+    return ""
+
+
+def _pairs(count: int) -> str:
+    return "one pair of runs" if count == 1 else f"{count} pairs of runs"
+
+
+def _verdict(p: float | None) -> str:
+    if p is None:
+        return ", too few to test."
+    judged = "significant" if p < SIGNIFICANT else "not significant"
+    return f": {judged} (Holm-corrected p = {p:.2g})."
+
+
+def _rivals(best: Cell, cells: Sequence[Cell]) -> str:
+    tied = {id(c): c for c in cells if c is not best and c.score.overlaps(best.score)}.values()
+    if not tied:
+        return ""
+    ordered = sorted(tied, key=lambda c: -(c.score.mean or 0.0))
+    several = len({cell.student for cell in [best, *ordered]}) > 1
+    names = [f"{c.method} on {c.student}" if several else c.method for c in ordered[:_NAMED]]
+    more = [f"{len(ordered) - _NAMED} more"] if len(ordered) > _NAMED else []
+    listed = [*names, *more]
+    text = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+    return f"Its interval overlaps {'that' if len(listed) == 1 and not more else 'those'} of {text}."

@@ -1,0 +1,51 @@
+"""Everything the page knows, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fgkd.record import RunRecord
+from fgkd.report.comparison import Cell, Group
+from fgkd.report.html.calibration import reliability_of
+from fgkd.report.html.configurations import cell_rows, dataset_of, standing_rows
+from fgkd.report.html.confusions import Truths, confusion_of, mistakes_of
+from fgkd.report.html.packing import Blocks, columns
+from fgkd.report.html.runs import cost_names, metric_names, run_rows
+from fgkd.report.lines import conditions, heading, lead_cell, teacher_lines
+
+
+def payload(
+    records: Sequence[RunRecord], cells: Sequence[Cell], groups: Sequence[Group], truths: Truths
+) -> dict[str, Any]:
+    """The page's data: tables as `columns`, shared parts in ``blocks``, named by their number wherever they occur."""
+    blocks = Blocks()
+    numbers = {id(cell): i for i, cell in enumerate(cells)}
+    of_run = {record.run_id: i for i, cell in enumerate(cells) for record in cell.records}
+    confusions = {i: found for i, cell in enumerate(cells) if (found := confusion_of(cell, truths, blocks))}
+    return {
+        "costs": cost_names(records),
+        "metrics": metric_names(records, "test_last"),
+        "holdoutMetrics": metric_names(records, "holdout_last"),
+        "cells": columns(cell_rows(cells, blocks)),
+        "runs": columns(run_rows(records, of_run, blocks)),
+        "groups": [_group(group, numbers, truths, blocks) for group in groups],
+        "confusions": confusions,
+        "reliability": {i: found for i, cell in enumerate(cells) if (found := reliability_of(cell))},
+        "blocks": blocks.all,
+    }
+
+
+def _group(group: Group, numbers: dict[int, int], truths: Truths, blocks: Blocks) -> dict[str, Any]:
+    lead = lead_cell(group)
+    return {
+        "heading": heading(group),
+        "dataset": dataset_of(lead),
+        "student": lead.student,
+        "teacher": lead.teacher,
+        "metric": lead.ranking.title,
+        "conditions": conditions(group),
+        "notes": teacher_lines(group),
+        "standings": columns(standing_rows(group, numbers)),
+        "mistakes": mistakes_of(group.cells, truths, blocks),
+    }

@@ -1,0 +1,47 @@
+"""The page over all suites of a results folder: ``results/report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fgkd.files import write_text
+from fgkd.record import RunRecord, read_records
+from fgkd.report.html import report_page
+from fgkd.report.truth import Truth, read_truths
+
+NAME = "report.html"
+
+
+def overview_page(folders: Sequence[Path]) -> str:
+    """The page of several suites' records; a run that stands in two suites is told once, as the first records it."""
+    records: dict[str, RunRecord] = {}
+    truths: dict[str, Truth] = {}
+    problems: list[str] = []
+    for folder in folders:
+        found, broken = read_records(folder / "records")
+        known, damaged = read_truths(folder)
+        records = {record.run_id: record for record in found} | records
+        truths = known | truths
+        problems += [f"{folder.name}/{problem}" for problem in [*broken, *damaged]]
+    return report_page(_ordered(records.values()), problems, title="All suites", truths=truths)
+
+
+def _ordered(records: Iterable[RunRecord]) -> list[RunRecord]:
+    return sorted(records, key=lambda record: record.run_id)
+
+
+def write_overview(results: Path, folders: Sequence[Path]) -> Path:
+    """Regenerate the page of the suites in `folders`; its bytes depend on their records and truths alone."""
+    write_text(results / NAME, overview_page(folders))
+    return results / NAME
+
+
+def check_overview(results: Path, folders: Sequence[Path]) -> list[str]:
+    """One line where the page is missing, or is not what the records give."""
+    path = results / NAME
+    if not path.exists():
+        return [f"{NAME}: missing; regenerate the boards of {results}"]
+    if path.read_bytes() != overview_page(folders).encode():
+        return [f"{NAME}: differs from what the records give; regenerate the boards of {results}"]
+    return []
