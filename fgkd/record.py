@@ -35,8 +35,10 @@ Status = Literal["ok", "diverged", "failed", "oom"]
 Task = Literal["classification", "retrieval"]
 MetricSet = Literal["test_last", "test_best", "holdout_last", "holdout_best"]
 
+VERIFICATION = ("tar_at_far_1e-1", "tar_at_far_1e-2", "tar_at_far_1e-4", "eer")
 RETRIEVAL = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "r_precision", "map_at_r", "tar_at_far_1e-3")
-FRACTIONS = ("top1", "top5", "ece", "agreement", *RETRIEVAL)
+CALIBRATION = ("ece_mass", "ece_calibrated")
+FRACTIONS = ("top1", "top5", "ece", "agreement", *RETRIEVAL, *VERIFICATION, *CALIBRATION)
 _RECORD_NAME = re.compile(r"[A-Za-z0-9_-]+-[0-9a-f]{12}\.json")
 
 
@@ -75,7 +77,9 @@ class TeacherFacts(_Part):
     """The teacher that was learnt from; `run_id` is of the run that trained it, None for weights used as they are.
 
     `bar` is the hold-out top-1 that it had to exceed, `bar_kind` where that comes from (see `fgkd.teacher.gate.Bar`).
-    `notes` are what a reader of the board has to know of it, for example that its pre-training saw test images.
+    `metrics`, of ``holdout`` and ``test``, are of its answers to what its students see, as in `RunRecord`; the two
+    top-1 are those that it was admitted by. `notes` are what a reader of the board has to know of it, for example that
+    its pre-training saw test images.
     """
 
     name: str
@@ -86,6 +90,7 @@ class TeacherFacts(_Part):
     bar: Number = Field(None, ge=0, le=1)
     bar_kind: Literal["stated", "scratch", "chance"] | None = None
     notes: tuple[str, ...] = ()
+    metrics: dict[Literal["holdout", "test"], dict[str, Number]] = {}
 
 
 class StudentFacts(_Part):
@@ -94,12 +99,14 @@ class StudentFacts(_Part):
     Attributes:
         param_count: parameters, plain count.
         macs: multiply-accumulates of one image at `img_size`.
+        size_bytes: of its weights as stored, parameters and statistics.
         deployed_extra: whether the method added layers that stay in the student.
     """
 
     img_size: Whole = Field(ge=1)
     param_count: Whole = Field(ge=0)
     macs: Whole | None = Field(None, ge=0)
+    size_bytes: Whole | None = Field(None, ge=0)
     crop_pct: float | None = Field(None, gt=0, le=2)
     interpolation: str | None = None
     weights_hash: str | None = None
@@ -150,10 +157,13 @@ class RunRecord(_Part):
 
     Attributes:
         metrics: which set -> name -> value; names are ``top1``, ``top5``, ``nll``, ``ece``, ``agreement``,
-            ``recall_at_1``, ``map_at_r``, ``tar_at_far_1e-3`` and readouts such as ``top1/teacher_head``. Where the
-            task is retrieval, test has those of embeddings only.
+            ``recall_at_1``, ``map_at_r``, ``tar_at_far_1e-3`` and readouts such as ``top1/teacher_head``; hold-out has
+            the ``temperature`` that test's ``ece_calibrated`` is taken at. Where the task is retrieval, test has those
+            of embeddings only.
         best_epoch: the epoch of the highest hold-out top-1, whose weights `*_best` speak of.
         curve: one flat mapping per epoch: epoch, lr, train terms by name, hold-out metrics.
+        profiles: of test with the last weights: ``reliability``, rows of mean confidence, accuracy and share of the
+            images for each bin of confidence; ``roc``, rows of false and true accept rate over pairs of images.
         predictions: the last weights' classes on the test split, in its order; see `pack_predictions`.
         reason: why `status` is not ``ok``.
     """
@@ -176,6 +186,7 @@ class RunRecord(_Part):
     cohort: CohortFacts = CohortFacts()
     environment: Environment = Environment()
     diagnostics: dict[str, Number | str] = {}
+    profiles: dict[str, list[list[Number]]] = {}
     predictions: str | None = None
 
     @field_validator("metrics")
@@ -202,6 +213,9 @@ def _json_block(name: str, value: Any) -> str:
     if name == "curve" and value:
         rows = [f"    {json.dumps(row, sort_keys=True, allow_nan=False)}" for row in value]
         return "[\n" + ",\n".join(rows) + "\n  ]"
+    if name == "profiles" and value:
+        rows = [f"    {json.dumps(key)}: {json.dumps(value[key], allow_nan=False)}" for key in sorted(value)]
+        return "{\n" + ",\n".join(rows) + "\n  }"
     return json.dumps(value, sort_keys=True, indent=2, allow_nan=False).replace("\n", "\n  ")
 
 

@@ -4,6 +4,19 @@ N samples, K classes, D width of an embedding. Shares are in [0, 1].
 """
 
 from fgkd.metrics.accuracy import TopK
-from fgkd.metrics.summarise import summarise, summarise_embeddings
+from fgkd.metrics.calibration import fit_temperature, reliability
+from fgkd.metrics.samples import figures, judge
+from fgkd.metrics.summarise import summarise, summarise_embeddings, verification_roc
+from fgkd.metrics.thinning import Thinned
 
-__all__ = ["TopK", "summarise", "summarise_embeddings"]
+__all__ = [
+    "Thinned",
+    "TopK",
+    "figures",
+    "fit_temperature",
+    "judge",
+    "reliability",
+    "summarise",
+    "summarise_embeddings",
+    "verification_roc",
+]

@@ -55,9 +55,12 @@ class TopK:
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add a batch: logits (B, K), targets (B,)."""
+        self.add(target_ranks(logits, targets), targets)
+
+    def add(self, ranks: Tensor, targets: Tensor) -> None:
+        """Add a batch of which the `target_ranks` (B,) are known."""
         if self._hits is None:
-            self._hits = torch.zeros(len(self.ks) + 1, self.num_classes, dtype=torch.int64, device=logits.device)
-        ranks = target_ranks(logits, targets)
+            self._hits = torch.zeros(len(self.ks) + 1, self.num_classes, dtype=torch.int64, device=ranks.device)
         rows = torch.stack([*(ranks < k for k in self.ks), torch.ones_like(ranks, dtype=torch.bool)])
         self._hits.index_add_(1, targets, rows.long())
 

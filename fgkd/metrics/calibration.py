@@ -8,25 +8,47 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Binning = Literal["width", "mass"]
+
+
+def nll_by_sample(logits: Tensor, targets: Tensor) -> Tensor:
+    """Negative log-likelihood of each target in nats; (N, K), (N,) -> (N,) float64."""
+    return F.cross_entropy(logits.double(), targets, reduction="none")
+
 
 def nll(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean negative log-likelihood of the targets in nats; scalar, float64."""
-    return F.cross_entropy(logits.double(), targets)
+    return nll_by_sample(logits, targets).mean()
+
+
+def brier_by_sample(logits: Tensor, targets: Tensor) -> Tensor:
+    """Squared distance of the probabilities to the one-hot target, summed over classes; (N,) in [0, 2], float64."""
+    probabilities = logits.double().softmax(1)
+    picked = probabilities.gather(1, targets[:, None]).squeeze(1)
+    return probabilities.square().sum(1) - 2 * picked + 1
 
 
 def brier(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean squared distance of the probabilities to the one-hot target, summed over classes; scalar in [0, 2]."""
-    probabilities = logits.double().softmax(1)
-    picked = probabilities.gather(1, targets[:, None]).squeeze(1)
-    return (probabilities.square().sum(1) - 2 * picked + 1).mean()
+    """Mean of `brier_by_sample`; scalar in [0, 2]."""
+    return brier_by_sample(logits, targets).mean()
 
 
-def ece(logits: Tensor, targets: Tensor, *, bins: int = 15, binning: Literal["width", "mass"] = "width") -> Tensor:
+def confidence(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The probability of the predicted class of ``logits / temperature``; (N, K) -> (N,) float64."""
+    return (logits.double() / temperature).softmax(1).amax(1)
+
+
+def ece(logits: Tensor, targets: Tensor, *, bins: int = 15, binning: Binning = "width") -> Tensor:
+    """`calibration_error` of logits (N, K) and targets (N,)."""
+    return calibration_error(confidence(logits), logits.argmax(1) == targets, bins=bins, binning=binning)
+
+
+def calibration_error(confidence: Tensor, right: Tensor, *, bins: int = 15, binning: Binning = "width") -> Tensor:
     """Expected calibration error: mean gap of confidence and accuracy over bins of confidence, weighted by their size.
 
     Args:
-        logits: (N, K).
-        targets: (N,) int64.
+        confidence: (N,) float64 in [0, 1].
+        right: (N,) bool, whether the predicted class is the target.
         bins: how many.
         binning: ``width``: bins ((i-1)/bins, i/bins]; ``mass``: bins of N/bins samples each, sizes differing by one at
             most. Samples of equal confidence share their accuracy, so that their order is of no consequence.
@@ -37,17 +59,36 @@ def ece(logits: Tensor, targets: Tensor, *, bins: int = 15, binning: Literal["wi
     References:
         arXiv:1706.04599 (equal width); arXiv:1904.01685 (equal mass).
     """
-    confidence, predicted = logits.double().softmax(1).max(1)
-    right = (predicted == targets).double()
+    right = right.double()
     if binning == "width":
-        inner_edges = torch.arange(1, bins, device=logits.device, dtype=torch.float64) / bins
-        index = torch.bucketize(confidence, inner_edges)
+        index = _width_bin(confidence, bins)
     else:
         confidence, order = confidence.sort()
         right = _shared_among_equals(confidence, right[order])
-        index = torch.arange(len(confidence), device=logits.device) * bins // len(confidence)
-    gaps = torch.zeros(bins, dtype=torch.float64, device=logits.device).index_add_(0, index, confidence - right)
+        index = torch.arange(len(confidence), device=right.device) * bins // len(confidence)
+    gaps = torch.zeros(bins, dtype=torch.float64, device=right.device).index_add_(0, index, confidence - right)
     return gaps.abs().sum() / len(confidence)
+
+
+def _width_bin(confidence: Tensor, bins: int) -> Tensor:
+    return torch.bucketize(confidence, torch.arange(1, bins, device=confidence.device, dtype=torch.float64) / bins)
+
+
+def reliability(confidence: Tensor, right: Tensor, *, bins: int = 15) -> list[list[float]]:
+    """The reliability diagram: ``[mean confidence, accuracy, share of the samples]`` of each bin that is not
+    empty, to six decimals.
+
+    Args:
+        confidence: (N,) float64 in [0, 1].
+        right: (N,) bool.
+        bins: of equal width, as in `calibration_error`.
+    """
+    index = _width_bin(confidence, bins)
+    rows = torch.stack([confidence, right.double(), torch.ones_like(confidence)])
+    sums = torch.zeros(3, bins, dtype=torch.float64, device=right.device).index_add_(1, index, rows)
+    sums = sums[:, sums[2] > 0]
+    rows = torch.stack([sums[0] / sums[2], sums[1] / sums[2], sums[2] / len(confidence)], 1)
+    return rows.round(decimals=6).tolist()
 
 
 def _shared_among_equals(keys: Tensor, values: Tensor) -> Tensor:

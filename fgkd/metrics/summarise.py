@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from fgkd.metrics.accuracy import TopK
-from fgkd.metrics.calibration import brier, ece, nll
-from fgkd.metrics.fidelity import agreement, kl_to_teacher
 from fgkd.metrics.retrieval import retrieval
-from fgkd.metrics.verification import equal_error_rate, pair_scores, pairs, tar_at_far
+from fgkd.metrics.samples import figures, finite, judge
+from fgkd.metrics.verification import FARS, equal_error_rate, pair_scores, pairs, roc, tar_at_far
 
-RECALLS = (1, 2, 4, 8)  # where embeddings are all that is judged
+RECALLS = (1, 2, 4, 8)
 
 
 def summarise(
@@ -20,6 +17,7 @@ def summarise(
     *,
     teacher_logits: Tensor | None = None,
     pooled: Tensor | None = None,
+    temperature: float | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
     """Every metric that the given outputs allow.
@@ -28,31 +26,24 @@ def summarise(
         logits: (N, K), N >= 1.
         targets: (N,) int64.
         teacher_logits: (N, K); gives ``agreement`` and ``kl_to_teacher``.
-        pooled: (N, D); gives ``recall_at_1``, ``r_precision``, ``map_at_r``, ``tar_at_far_1e-3`` and ``eer``.
+        pooled: (N, D); gives what `summarise_embeddings` does.
+        temperature: fitted on other samples, > 0; gives ``ece_calibrated``.
         seed: of the pairs of verification.
 
     Returns:
         Name -> value; always ``top1``, ``top5`` (top-K where K < 5), ``mean_class_accuracy``, ``nll``, ``ece``,
-        ``brier``. Shares are in [0, 1]. What is not finite, or cannot be told from so few samples, is left out.
+        ``ece_mass``, ``brier``. Shares are in [0, 1]. What is not finite, or cannot be told from so few
+        samples, is left out.
 
     Raises:
         ValueError: shapes that do not fit.
     """
     _check(logits, targets, teacher_logits, pooled)
-    meter = TopK(logits.shape[1])
-    meter.update(logits, targets)
-    found = {"nll": nll(logits, targets), "ece": ece(logits, targets), "brier": brier(logits, targets)}
-    if teacher_logits is not None:
-        found["agreement"] = agreement(logits, teacher_logits)
-        found["kl_to_teacher"] = kl_to_teacher(logits, teacher_logits)
-    if pooled is not None and len(targets) > 1:
-        found |= _of_embeddings(pooled, targets, seed)
-    return meter.compute() | _finite(found)
-
-
-def _finite(found: dict[str, Tensor]) -> dict[str, float]:
-    values = torch.stack(list(found.values())).cpu()
-    return {name: float(value) for name, value in zip(found, values, strict=True) if value.isfinite()}
+    samples = judge(logits, targets, teacher_logits=teacher_logits, temperature=temperature)
+    found = figures(samples, targets)
+    return (
+        found | summarise_embeddings(pooled, targets, seed=seed) if pooled is not None and len(targets) > 1 else found
+    )
 
 
 def summarise_embeddings(pooled: Tensor, targets: Tensor, *, seed: int = 0) -> dict[str, float]:
@@ -64,8 +55,8 @@ def summarise_embeddings(pooled: Tensor, targets: Tensor, *, seed: int = 0) -> d
         seed: of the pairs of verification.
 
     Returns:
-        ``recall_at_1``, ``_2``, ``_4``, ``_8``, ``r_precision``, ``map_at_r``, ``tar_at_far_1e-3``, ``eer``, in [0, 1].
-        What cannot be told from so few samples is left out.
+        ``recall_at_1``, ``_2``, ``_4``, ``_8``, ``r_precision``, ``map_at_r``, ``tar_at_far_1e-1`` .. ``_1e-4`` and
+        ``eer``, in [0, 1]. What cannot be told from so few samples is left out.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -74,16 +65,25 @@ def summarise_embeddings(pooled: Tensor, targets: Tensor, *, seed: int = 0) -> d
         raise ValueError(
             f"pooled, targets: expected (N, D), (N,) with N >= 2, got {(*pooled.shape,)}, {(*targets.shape,)}"
         )
-    return _finite(_of_embeddings(pooled, targets, seed, RECALLS))
+    genuine, impostor = _scores(pooled, targets, seed)
+    return finite(
+        {
+            **retrieval(pooled, targets, ks=RECALLS),
+            **{f"tar_at_far_{far:.0e}".replace("e-0", "e-"): tar_at_far(genuine, impostor, far) for far in FARS},
+            "eer": equal_error_rate(genuine, impostor),
+        }
+    )
 
 
-def _of_embeddings(pooled: Tensor, targets: Tensor, seed: int, ks: tuple[int, ...] = (1,)) -> dict[str, Tensor]:
-    genuine, impostor = (pair_scores(pooled, indices) for indices in pairs(targets, seed=seed))
-    return {
-        **retrieval(pooled, targets, ks=ks),
-        "tar_at_far_1e-3": tar_at_far(genuine, impostor),
-        "eer": equal_error_rate(genuine, impostor),
-    }
+def verification_roc(pooled: Tensor, targets: Tensor, *, seed: int = 0) -> list[list[float]]:
+    """``[false accept rate, true accept rate]`` over the pairs that `summarise_embeddings` takes; (N, D), (N,)."""
+    return roc(*_scores(pooled, targets, seed))
+
+
+def _scores(pooled: Tensor, targets: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Cosines of the genuine and of the impostor pairs."""
+    genuine, impostor = pairs(targets, seed=seed)
+    return pair_scores(pooled, genuine), pair_scores(pooled, impostor)
 
 
 def _check(logits: Tensor, targets: Tensor, teacher_logits: Tensor | None, pooled: Tensor | None) -> None:

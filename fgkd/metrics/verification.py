@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import torch
 from torch import Tensor
 
 from fgkd.metrics.retrieval import unit_rows
 
 GENUINE_PAIRS, IMPOSTOR_PAIRS = 50_000, 200_000
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+ROC_FARS = tuple(10 ** (-4 + i / 4) for i in range(17))  # 1e-4 .. 1
 _PAIRS_AT_A_TIME = 16_384
 
 
@@ -66,7 +70,7 @@ def tar_at_far(genuine: Tensor, impostor: Tensor, far: float = 1e-3) -> Tensor:
     Args:
         genuine: (P,) scores of pairs that belong together.
         impostor: (Q,) scores of pairs that do not.
-        far: false accept rate in (0, 1).
+        far: false accept rate in (0, 1].
 
     Returns:
         Scalar in [0, 1]; NaN without genuine scores, or with fewer than 1/far impostors, who cannot tell such a rate.
@@ -74,8 +78,16 @@ def tar_at_far(genuine: Tensor, impostor: Tensor, far: float = 1e-3) -> Tensor:
     allowed = int(far * len(impostor) + 1e-9)
     if not len(genuine) or allowed < 1:
         return torch.tensor(torch.nan, dtype=torch.float64, device=genuine.device)
+    if allowed >= len(impostor):
+        return torch.ones((), dtype=torch.float64, device=genuine.device)
     threshold = impostor.topk(allowed + 1).values[-1]
     return (genuine > threshold).double().mean()
+
+
+def roc(genuine: Tensor, impostor: Tensor) -> list[list[float]]:
+    """The ROC as ``[false accept rate, true accept rate]`` at those of `ROC_FARS` that so many impostors can tell."""
+    tars = torch.stack([tar_at_far(genuine, impostor, far) for far in ROC_FARS]).tolist()
+    return [[round(far, 6), round(tar, 6)] for far, tar in zip(ROC_FARS, tars, strict=True) if not isnan(tar)]
 
 
 def equal_error_rate(genuine: Tensor, impostor: Tensor) -> Tensor:

@@ -16,10 +16,17 @@ from fgkd.spec import BackboneSpec
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters of a network, and the multiply-accumulates of one image (matrix products and convolutions only)."""
+    """What one network costs to keep and to use.
+
+    Attributes:
+        params: see `count_params`.
+        macs: multiply-accumulates of one image (matrix products and convolutions only).
+        size_bytes: see `count_bytes`.
+    """
 
     params: int
     macs: int
+    size_bytes: int
 
 
 def cost(network: nn.Module | BackboneSpec, size: int, num_classes: int = 1000) -> Cost:
@@ -33,14 +40,21 @@ def cost(network: nn.Module | BackboneSpec, size: int, num_classes: int = 1000) 
     """
     if isinstance(network, BackboneSpec):
         bare = on_meta(network, num_classes=num_classes, size=size).eval()
-        return Cost(count_params(bare), count_macs(bare, size))
-    return Cost(count_params(network), count_macs(meta_copy(network).eval(), size, Needs(logits=True)))
+        return Cost(count_params(bare), count_macs(bare, size), count_bytes(bare))
+    macs = count_macs(meta_copy(network).eval(), size, Needs(logits=True))
+    return Cost(count_params(network), macs, count_bytes(network))
 
 
 def count_params(module: nn.Module) -> int:
     """All parameters, frozen ones included; shared ones once. Buffers called weight or bias are parameters too."""
     frozen = {id(b): b for name, b in module.named_buffers() if name.rpartition(".")[2] in ("weight", "bias")}
     return sum(p.numel() for p in [*module.parameters(), *frozen.values()])
+
+
+def count_bytes(module: nn.Module) -> int:
+    """Bytes of all tensors that its state holds, each once: what a file of its weights holds, but for the header."""
+    tensors = {id(t): t for t in module.state_dict(keep_vars=True).values()}
+    return sum(t.numel() * t.element_size() for t in tensors.values())
 
 
 @torch.no_grad()

@@ -22,10 +22,12 @@ from fgkd.record import (
     DataFacts,
     Environment,
     RunRecord,
+    Status,
     StudentFacts,
     TeacherFacts,
     pack_predictions,
 )
+from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 from fgkd.teacher.live import Credentials
 from fgkd.train.assemble import head_of
@@ -83,9 +85,10 @@ def make_record(
         status=learner.status,
         reason=learner.reason or None,
         data=_data_facts(data),
-        teacher=None if teacher is None else _teacher_facts(teacher, notes),
+        teacher=None if teacher is None else _teacher_facts(teacher, notes, cohort),
         student=_student_facts(learner),
         metrics=result.metrics if done else {},
+        profiles=result.profiles if done else {},
         best_epoch=learner.best.epoch if done and learner.best.epoch >= 0 else None,
         epochs_done=len(learner.curve),
         curve=learner.curve,
@@ -94,6 +97,22 @@ def make_record(
         environment=environment(cohort.engine, cohort.started),
         diagnostics=dict(learner.objective.diagnostics(head_of(learner.evaluated))) if done else {},
         predictions=None if result.predictions is None else pack_predictions(result.predictions.numpy()),
+    )
+
+
+def bare_record(
+    spec: RunSpec, status: Status, reason: str, suite: Suite, data: ImageData, engine: Engine
+) -> RunRecord:
+    """The record of a run of which nothing more can be said than why it failed."""
+    return RunRecord(
+        run_id=spec.run_id,
+        spec=spec,
+        suite=suite.name,
+        suite_version=suite.version,
+        status=status,
+        reason=reason,
+        data=_data_facts(data),
+        environment=environment(engine, datetime.now(UTC).isoformat(timespec="seconds")),
     )
 
 
@@ -108,7 +127,8 @@ def _data_facts(data: ImageData) -> DataFacts:
     )
 
 
-def _teacher_facts(teacher: Credentials, notes: tuple[str, ...]) -> TeacherFacts:
+def _teacher_facts(teacher: Credentials, notes: tuple[str, ...], cohort: Cohort) -> TeacherFacts:
+    sheet = cohort.reference
     return TeacherFacts(
         name=teacher.name,
         run_id=teacher.run_id,
@@ -116,6 +136,7 @@ def _teacher_facts(teacher: Credentials, notes: tuple[str, ...]) -> TeacherFacts
         holdout_top1=teacher.holdout_top1,
         test_top1=teacher.test_top1,
         notes=notes,
+        metrics={} if sheet is None else {"holdout": sheet.holdout, "test": sheet.test},
     )
 
 
@@ -126,6 +147,7 @@ def _student_facts(learner: Learner) -> StudentFacts:
         img_size=sight.size,
         param_count=price.params,
         macs=price.macs,
+        size_bytes=price.size_bytes,
         crop_pct=min(view.crop_pct, sight.crop_pct or view.crop_pct),
         interpolation=view.interpolation,
         weights_hash=weights_hash(learner.evaluated),

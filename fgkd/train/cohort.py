@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial, reduce
 from operator import or_
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from fgkd.models.eyes import Eyes
-from fgkd.signals import Batch, Lesson, Progress, Signals
+from fgkd.signals import Batch, Lesson, Needs, Progress, Signals
 from fgkd.spec import Feed
 from fgkd.teacher.live import Teacher
 from fgkd.train.clock import Clock
 from fgkd.train.engine import Engine
-from fgkd.train.evaluate import Examinee, Keep, Outputs, evaluate
+from fgkd.train.evaluate import HITS, Examinee, Keep, Outputs, evaluate
 from fgkd.train.exam import Sheet, accuracies, examine
+from fgkd.train.faults import Blamed, Crowded, device_lost, out_of_memory, told
 from fgkd.train.keeper import Keeper
 from fgkd.train.learner import Learner
 
+T = TypeVar("T")
 CHECK_EVERY = 50  # steps between looks at the learners' not-finite flags, the only thing the host waits for
 
 
@@ -108,7 +110,6 @@ class Cohort:
     ) -> None:
         self.feed, self.learners, self.teacher, self.loaders = feed, list(learners), teacher, loaders
         self.engine, self.watch, self.keeper = engine, watch, keeper or Keeper(engine)
-        self.teacher_needs = reduce(or_, (learner.belongings.teacher_needs for learner in learners))
         self.clock = Clock(engine.device)
         self.position, self.images = (0, 0), 0
         self.size, self.feed_id = len(self.learners), feed.digest()
@@ -122,7 +123,11 @@ class Cohort:
         return [learner for learner in self.learners if learner.active]
 
     def run(self) -> dict[str, Result]:
-        """Train to the end, then read the test split once; a result per run id."""
+        """Train to the end, then read the test split once; a result per run id.
+
+        Raises:
+            Crowded: the memory did not suffice for what all share; where states are kept, this one was.
+        """
         while self.position[0] < self.feed.epochs and self.active:
             epoch, start = self.position
             self.train_epoch(epoch, start)
@@ -171,7 +176,8 @@ class Cohort:
 
     def teach(self, batch: Batch, progress: Progress) -> None:
         """One lesson for every active learner."""
-        eyes, lesson = self.lesson(batch, progress)
+        with self.sharing():
+            eyes, lesson = self.lesson(batch, progress)
         for learner in self.active:
             with self.clock.span(learner.run_id):
                 self.attempt(learner, lambda: learner.step(eyes, lesson))  # noqa: B023  called at once
@@ -180,37 +186,63 @@ class Cohort:
         if self.watch is not None:
             self.watch.batch(self, progress.step // progress.steps_per_epoch, rows)
 
+    def needs(self, progress: Progress) -> Needs:
+        """What of the teacher the active learners read at this point, together."""
+        return reduce(or_, (learner.asks(progress) for learner in self.active), Needs())
+
     def lesson(self, batch: Batch, progress: Progress) -> tuple[Eyes, Lesson]:
         """The batch on the device, as eyes for every way of seeing it, and with the teacher's word on it."""
         with self.clock.span("load"):
             batch = self.engine.to_device(batch)
             eyes = Eyes(batch.image)
-        signals = Signals()
-        if self.teacher is not None and self.teacher_needs:
+        signals, needs = Signals(), self.needs(progress)
+        if self.teacher is not None and needs:
             with self.clock.span("teacher"):
-                signals = self.teacher.signals(eyes, self.teacher_needs)
+                signals = self.teacher.signals(eyes, needs)
         return eyes, Lesson(batch, signals, progress)
 
-    def attempt(self, learner: Learner, action: Callable[[], None]) -> None:
-        """Run `action`; if it raises, the learner stops with the reason and its neighbours go on.
+    # faults
 
-        With several processes an exception on one of them would leave the others waiting in a collective, so there
-        it is raised, and the launcher ends the job.
-        """
+    def attempt(self, learner: Learner, action: Callable[[], None]) -> None:
+        """Run `action`; if it raises, the learner stops with the reason and its neighbours go on."""
         try:
             action()
-        except torch.OutOfMemoryError as error:
-            self.give_up(learner, "oom", error)
         except Exception as error:
-            if self.keeper.stopping:  # whoever ends this process may have ended its loaders already
-                raise
-            self.give_up(learner, "failed", error)
+            self.give_up(learner, error)
 
-    def give_up(self, learner: Learner, status: str, error: Exception) -> None:
-        """Stop a learner because of `error`."""
-        if self.engine.world > 1:
+    def give_up(self, learner: Learner, error: Exception, where: str = "") -> None:
+        """Stop a learner because of `error`.
+
+        With several processes an exception on one of them would leave the others waiting in a collective, so there
+        it is raised, and the launcher ends the job. So it is where nobody here is to blame: the device is lost, or
+        whoever ends this process has ended its loaders already.
+        """
+        if self.engine.world > 1 or self.keeper.stopping or device_lost(error):
             raise error
-        learner.stop(status, f"{type(error).__name__}: {error}")
+        learner.stop("oom" if out_of_memory(error) else "failed", where + told(error))
+
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """What is done inside is done for all, and changes none of them."""
+        try:
+            yield
+        except Exception as error:
+            if self.engine.world > 1 or not out_of_memory(error):
+                raise
+            self.keeper.save(self)
+            raise Crowded(told(error)) from error
+
+    def without_culprits(self, exam: Callable[[], T]) -> T:
+        """`exam`, repeated without whoever makes it fail: an evaluation changes nothing, so it can be."""
+        while True:
+            try:
+                with self.sharing():
+                    return exam()
+            except Blamed as blamed:
+                culprit = next((learner for learner in self.active if learner.run_id == blamed.name), None)
+                if culprit is None:  # the teacher
+                    raise blamed.error from None
+                self.give_up(culprit, blamed.error, "in evaluation: ")
 
     def check(self) -> None:
         """Look for losses that are not finite. The flags agree on all processes, or ranks would wait for each other."""
@@ -222,19 +254,22 @@ class Cohort:
     def end_epoch(self, epoch: int) -> None:
         """Hold-out figures for every learner from one shared pass, and their curves' next points."""
         self.check()
-        learners = self.active
-        outputs, _ = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
-        for learner, answer in zip(learners, outputs, strict=True):
-            learner.end_epoch(epoch, accuracies(answer), self.engine.mean)
+        for learner, answer in self.without_culprits(self._holdout_answers):
+            self.attempt(learner, lambda: learner.end_epoch(epoch, accuracies(answer), self.engine.mean))  # noqa: B023
         if self.watch is not None:
             self.watch.epoch(self, epoch)
+
+    def _holdout_answers(self) -> list[tuple[Learner, Outputs]]:
+        learners = self.active
+        outputs, _ = self.answers(self.loaders.holdout, [learner.examinee() for learner in learners])
+        return list(zip(learners, outputs, strict=True))
 
     def answers(
         self,
         batches: Iterable[Batch],
         examinees: Sequence[Examinee],
         teacher: Examinee | None = None,
-        keep: Keep = Keep(),
+        keep: Keep = HITS,
     ) -> tuple[list[Outputs], Tensor]:
         """`evaluate` with this cohort's engine."""
         engine = self.engine
@@ -258,6 +293,11 @@ class Cohort:
 
     def examine(self) -> None:
         """Last and best weights of every learner on hold-out and test; the only reading of the test split."""
+        for learner in self.active:
+            learner.check_weights(self.engine.agree)
+        self.without_culprits(self._examine)
+
+    def _examine(self) -> None:
         if not (learners := self.active):
             return
         early = [learner for learner in learners if learner.best.epoch not in (-1, len(learner.curve) - 1)]
@@ -268,7 +308,6 @@ class Cohort:
         sheets = examine(
             [examinee for *_, examinee in sitting],
             None if self.teacher is None else Examinee(self.teacher.network, self.teacher.sight),
-            num_classes=self.loaders.num_classes,
             holdout=partial(self.answers, self.loaders.holdout),
             test=partial(self.answers, self.loaders.test),
             unseen=self.loaders.unseen,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from fgkd.methods.base import Objective
+from fgkd.metrics import Thinned, judge
 from fgkd.models.eyes import Eyes, Sight
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.train.clock import Clock
+from fgkd.train.faults import blaming
 
 LOGITS = Needs(logits=True)
 Gather = Callable[[Tensor], Tensor]  # (n, ...) of this process -> (N, ...) of all processes, in order
@@ -27,6 +29,8 @@ class Examinee:
         needs: what is asked of it.
         objective: whose readouts are evaluated beside the logits; None where there are none.
         name: under which its time is counted.
+        taught: whether its answers are compared with the teacher's.
+        temperature: for calibrated confidences; None where it is not known yet.
     """
 
     network: nn.Module
@@ -34,21 +38,46 @@ class Examinee:
     needs: Needs = LOGITS
     objective: Objective | None = None
     name: str = "teacher"
+    taught: bool = False
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What is kept of a network's answers, beside whether its first class is right.
+
+    Attributes:
+        samples: what `fgkd.metrics.judge` finds.
+        logits: enough of them to fit a temperature.
+        embeddings: all of them, in this machine's memory.
+        classes: False where the split's classes are not the network's, so that embeddings are all that can be judged.
+    """
+
+    samples: bool = False
+    logits: bool = False
+    embeddings: bool = False
+    classes: bool = True
+
+
+HITS = Keep()
 
 
 @dataclass
 class Outputs:
-    """What a network answered to a whole split.
+    """What a network answered to a whole split; of N samples, in the split's order, on the device.
 
     Attributes:
-        logits: (N, K) float32.
-        pooled: (N, D) float32, empty where it was not asked for.
-        readouts: further logits by name, each (N, K).
+        samples: (N,) by name: ``hit``, whether the first class is right; with `Keep.samples` what `judge` found.
+        readouts: (N,) hits of further logits, by name.
+        pooled: (N, D) float32.
+        logits: (M, K) float32 of the samples at `positions` (M,).
     """
 
-    logits: Tensor
-    pooled: Tensor | None = None
+    samples: Mapping[str, Tensor]
     readouts: Mapping[str, Tensor] = field(default_factory=dict)
+    pooled: Tensor | None = None
+    logits: Tensor | None = None
+    positions: Tensor | None = None
 
 
 @contextmanager
@@ -66,27 +95,49 @@ def _evaluating(examinees: Iterable[Examinee]) -> Iterator[None]:
 
 
 class _Collector:
-    """Gathers one examinee's answers, batch by batch, on the device."""
+    """Gathers one examinee's answers, batch by batch: a few numbers per sample, and what `Keep` names."""
 
-    def __init__(self, examinee: Examinee, embeddings: bool) -> None:
-        self.examinee, self.embeddings = examinee, embeddings
-        self.needs = examinee.needs | Needs(pooled=embeddings)
+    def __init__(self, examinee: Examinee, keep: Keep) -> None:
+        self.examinee, self.keep = examinee, keep
+        self.needs = examinee.needs | Needs(pooled=keep.embeddings)
         self.parts: dict[str, list[Tensor]] = {}
+        self.thinned = Thinned() if keep.logits else None
 
-    def take(self, eyes: Eyes) -> None:
+    def take(self, eyes: Eyes) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """The network's logits and readouts of a batch (where its classes count); its embeddings are kept."""
         objective = self.examinee.objective
         signals: Signals = self.examinee.network(eyes.seen_by(self.examinee.sight), self.needs)
-        answers = {"logits": signals.logits, "pooled": signals.pooled if self.embeddings else None}
-        if objective is not None:
-            answers |= {f"readout/{name}": value for name, value in objective.readouts(signals).items()}
-        for name, value in answers.items():
-            if value is not None:
-                self.parts.setdefault(name, []).append(value.float())
+        if self.keep.embeddings and signals.pooled is not None:
+            self._add("pooled", signals.pooled.float().cpu())  # too many for the device, with many learners
+        if not self.keep.classes:
+            return None, {}
+        assert signals.logits is not None
+        readouts = {} if objective is None else objective.readouts(signals)
+        return signals.logits.float(), {name: value.float() for name, value in readouts.items()}
 
-    def outputs(self, gather: Gather) -> Outputs:
-        whole = {name: gather(torch.cat(parts)).cpu() for name, parts in self.parts.items()}
+    def mark(self, logits: Tensor, readouts: Mapping[str, Tensor], batch: Batch, teacher: Tensor | None) -> None:
+        """Keep what the batch's answers are worth; `teacher` has the logits to compare with."""
+        target = batch.target
+        self._add("hit", logits.argmax(1) == target)
+        for name, value in readouts.items():
+            self._add(f"readout/{name}", value.argmax(1) == target)
+        if self.keep.samples:
+            temperature = self.examinee.temperature
+            for name, value in judge(logits, target, teacher_logits=teacher, temperature=temperature).items():
+                self._add(name, value)
+        if self.thinned is not None:
+            self.thinned.add(logits, batch.index)
+
+    def _add(self, name: str, value: Tensor) -> None:
+        self.parts.setdefault(name, []).append(value)
+
+    def outputs(self, gather: Gather, device: torch.device) -> Outputs:
+        whole = {name: gather(torch.cat(parts).to(device)) for name, parts in self.parts.items() if name != "pooled"}
         readouts = {name.removeprefix("readout/"): v for name, v in whole.items() if name.startswith("readout/")}
-        return Outputs(whole["logits"], whole.get("pooled"), readouts)
+        pooled = gather(torch.cat(self.parts["pooled"]).to(device)).cpu() if "pooled" in self.parts else None
+        logits, positions = (None, None) if self.thinned is None else self.thinned.rows(gather)
+        samples = {name: value for name, value in whole.items() if not name.startswith("readout/")}
+        return Outputs(samples, readouts, pooled, logits, positions)
 
 
 @torch.no_grad()
@@ -98,24 +149,37 @@ def evaluate(
     autocast: Callable[[], AbstractContextManager[object]],
     gather: Gather,
     clock: Clock,
-    embeddings: bool = False,
+    teacher: Examinee | None = None,
+    keep: Keep = HITS,
 ) -> tuple[list[Outputs], Tensor]:
-    """Answers of every examinee to the whole split, in the split's order, and the targets (N,), on the CPU.
+    """Answers of every examinee to the whole split, and the targets (N,), on the device.
 
     Args:
         loader: yields each sample once over all processes.
         clock: counts loading under ``evaluate/load`` and each network under ``evaluate/<name>``.
-        embeddings: whether to keep the pooled embeddings too.
+        teacher: asked first, compared with, and the first of the outputs; None where nobody is.
+        keep: what of the answers.
+
+    Raises:
+        Blamed: one of the networks, or its objective, raised an error.
     """
-    collectors = [_Collector(examinee, embeddings) for examinee in examinees]
+    sitting = [*([] if teacher is None else [teacher]), *examinees]
+    collectors = [_Collector(examinee, keep) for examinee in sitting]
     targets: list[Tensor] = []
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(examinees))
-        for batch in clock.each("evaluate/load", loader):
-            eyes = Eyes(batch.image.to(device, non_blocking=True), batch.crop_pct)
+        stack.enter_context(_evaluating(sitting))
+        for rows in clock.each("evaluate/load", loader):
+            eyes = Eyes(rows.image.to(device, non_blocking=True), rows.crop_pct)
+            batch = replace(rows, target=rows.target.to(device, non_blocking=True), index=rows.index.to(device))
             targets.append(batch.target)
+            reference = None
             for collector in collectors:
-                with clock.span(f"evaluate/{collector.examinee.name}"), autocast():
-                    collector.take(eyes)
-    whole_targets = gather(torch.cat(targets).to(device)).cpu()
-    return [c.outputs(gather) for c in collectors], whole_targets
+                examinee = collector.examinee
+                with clock.span(f"evaluate/{examinee.name}"), blaming(examinee.name):
+                    with autocast():
+                        logits, readouts = collector.take(eyes)
+                    if logits is not None:
+                        collector.mark(logits, readouts, batch, reference if examinee.taught else None)
+                    if examinee is teacher:
+                        reference = logits
+    return [c.outputs(gather, device) for c in collectors], gather(torch.cat(targets))

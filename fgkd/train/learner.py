@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fgkd.methods.base import LossTerms, Objective
 from fgkd.models.eyes import Eyes, Sight
-from fgkd.signals import Lesson, Needs, Signals
+from fgkd.signals import Lesson, Needs, Progress, Signals
 from fgkd.spec import RunSpec
 from fgkd.train.evaluate import Examinee
 from fgkd.train.mixing import Mixing
@@ -161,7 +161,14 @@ class Learner:
         reads = self.objective.has_readouts
         needs = Needs(logits=True) | (self.belongings.needs if reads else Needs())
         objective = self.objective if reads else None
-        return Examinee(network or self.evaluated, self.belongings.sight, needs, objective, name=self.run_id)
+        # a run without a teacher must not know whose cohort it sat in
+        taught = self.spec.feed.teacher is not None
+        sight = self.belongings.sight
+        return Examinee(network or self.evaluated, sight, needs, objective, name=self.run_id, taught=taught)
+
+    def asks(self, progress: Progress) -> Needs:
+        """What of the teacher it reads at this point of the training."""
+        return self.objective.asks(self.belongings.teacher_needs, progress)
 
     def step(self, eyes: Eyes, lesson: Lesson) -> None:
         """Learn from one lesson. Nothing here waits for the device."""
@@ -203,11 +210,25 @@ class Learner:
         if self.active and first_bad >= 0:
             self.stop("diverged", f"the loss was not finite at step {first_bad}")
 
+    def check_weights(self, agree: Callable[[Tensor], Tensor] = lambda flag: flag) -> None:
+        """Mark the learner `diverged` if its last step left weights that are not finite, which no loss tells of."""
+        found = [torch.isfinite(p).all() for p in self.evaluated.parameters()]
+        bad = ~torch.stack(found).all() if found else torch.zeros((), dtype=torch.bool)
+        if bool(agree(bad.to(self.device, torch.int64))):
+            self.stop("diverged", "the weights were not finite after the last step")
+
     def stop(self, status: str, reason: str) -> None:
-        """Take no further lessons, and give back the memory."""
+        """Take no further lessons, and give back the memory; all of it where that ran out."""
         self.status, self.reason = status, reason
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
+        if status == "oom":
+            self.leave_device()
+
+    def leave_device(self) -> None:
+        """Move everything into the machine's own memory: it neither learns nor is evaluated any more."""
+        for module in (self.pupil, *([self.ema] if self.ema is not None else [])):
+            module.to("cpu")
 
     def end_epoch(self, epoch: int, holdout: Mapping[str, float], mean: Callable[[Tensor], Tensor]) -> None:
         """Close the epoch: its mean training terms, learning rate and hold-out figures join the curve.
@@ -239,6 +260,8 @@ class Learner:
             part.load_state_dict(state[name])
         for name in PLAIN:
             setattr(self, name, _on(self.device, state[name]))
+        if self.status == "oom":
+            self.leave_device()
 
     def _parts(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in STATEFUL}
