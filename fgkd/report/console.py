@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
+from rich.console import Group as Stack
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Group
 from fgkd.report.lines import Line, heading, lead_cell, lines_of
+from fgkd.report.published import NOT_MEASURED, Published, published_rows, sources_of
 from fgkd.report.sheet import one_line
 from fgkd.report.tasks import any_retrieval
 
@@ -21,6 +24,7 @@ _LEGEND = (
 )
 _NARROW = ("method", "score", "vs scratch", "vs kd", "seconds")
 _WIDE = (*_NARROW, "params M", "runs")
+_PLAIN = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)  # SIMPLE_HEAD for files and pipes
 
 
 def legend(records: Sequence[RunRecord]) -> str:
@@ -28,10 +32,15 @@ def legend(records: Sequence[RunRecord]) -> str:
     return _LEGEND.replace("top-1 %", "top-1 %, recall@1 %") if any_retrieval(records) else _LEGEND
 
 
-def group_table(group: Group, width: int = WIDEST) -> Table:
-    """One table, best configuration first and bold; below 90 columns without parameters and counts of runs."""
+def group_table(group: Group, width: int = WIDEST, *, plain: bool = False) -> Table:
+    """One table, best configuration first and bold; below 90 columns without parameters and counts of runs.
+
+    Args:
+        plain: rules of ASCII, for output that is no terminal.
+    """
     names = _WIDE if width >= 90 else _NARROW
-    table = Table(title=Text(one_line(heading(group)), style="bold"), box=box.SIMPLE_HEAD, title_justify="left")
+    name = Text(one_line(heading(group)), style="bold")
+    table = Table(title=name, box=_PLAIN if plain else box.SIMPLE_HEAD, title_justify="left")
     for name in names:
         number = name != "method"
         title = lead_cell(group).ranking.title if name == "score" else name
@@ -40,6 +49,16 @@ def group_table(group: Group, width: int = WIDEST) -> Table:
         cells = _cells(line)
         table.add_row(*(Text(cells[name]) for name in names), style="bold" if line.best else None)
     return table
+
+
+def published_lines(group: Group, published: Published) -> Padding | None:
+    """What others report for the pair of a table, grey, in running text, with sources; None where nothing is known."""
+    if not (rows := published_rows(published, group)):
+        return None
+    sources = sources_of(rows)
+    told = ", ".join(f"{one_line(row.method)} {row.text}[{sources.index(row.source) + 1}]" for row in rows)
+    cited = [Text(f"[{number}] {one_line(s.paper)}, {s.url}") for number, s in enumerate(sources, 1)]
+    return Padding(Stack(Text(f"published for this pair, {NOT_MEASURED}: {told}"), *cited), (0, 2, 1, 2), style="dim")
 
 
 def _cells(line: Line) -> dict[str, str]:
