@@ -41,6 +41,19 @@ class Stopped(KeyboardInterrupt):
         self.exit_code = 128 + signum
 
 
+class ProcessFailed(Exception):
+    """One of several processes that train together cannot go on, and so none can; the cause is chained.
+
+    Args:
+        rank: of the process.
+        first: whether it failed before all others, which then fail because of it and have nothing to tell.
+    """
+
+    def __init__(self, rank: int, *, first: bool) -> None:
+        super().__init__(f"process {rank} cannot go on, so all stop")
+        self.rank, self.first = rank, first
+
+
 class UnknownNameError(UserError, KeyError):
     """A name that nothing answers to; the text offers the nearest names that exist."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
 from fgkd.cli.parser import build_parser
-from fgkd.errors import Stopped, UserError
+from fgkd.errors import ProcessFailed, Stopped, UserError
 
 FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130  # exit codes: runs failed, the user can mend it, Ctrl-C
 
@@ -16,7 +17,7 @@ FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130  # exit codes: runs failed, the user c
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0: done; 1: some runs failed, or a board is out of date; 2: something for the user to mend, told in one message;
+    0: done; 1: some runs or a process failed, or a board is out of date; 2: something for the user to mend, told in one message;
     130: interrupted; 143: asked to stop by SIGTERM.
     """
     try:
@@ -26,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         _say(str(error))
         return MISTAKEN
+    except ProcessFailed as failure:
+        if failure.first:
+            _tell_failure(failure)
+        return FAILED
     except KeyboardInterrupt as stop:
         _say("interrupted; the same command continues where this one stopped")
         return stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED
@@ -36,8 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
 
 
-def _say(message: str) -> None:
-    if int(os.environ.get("RANK", "0")) > 0:  # all processes of a launch meet the same error: one tells it
+def _tell_failure(failure: ProcessFailed) -> None:
+    """Why a job of several processes ends, by the process that knows."""
+    cause = failure.__cause__
+    if cause is not None and not isinstance(cause, UserError):
+        traceback.print_exception(cause)
+    reason = f"{type(cause).__name__}: {cause}" if not isinstance(cause, UserError) else str(cause)
+    advice = "what is recorded stays; once this is mended, the same command continues"
+    _say(f"{failure}: {reason}; {advice}", process=failure.rank)
+
+
+def _say(message: str, process: int = 0) -> None:
+    if int(os.environ.get("RANK", "0")) != process:  # all processes of a launch meet the same error: one tells it
         return
     from rich.console import Console
     from rich.text import Text

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from rich.console import Console
 
 from fgkd.data import ImageData
+from fgkd.collective import together
 from fgkd.errors import UserError, UserErrors
 from fgkd.files import sweep
 from fgkd.leaderboard import print_board, write_boards
@@ -172,7 +173,8 @@ class _Session:
             cohort = Cohort(feed, learners, teacher, loaders, self.engine, watch=progress, keeper=keeper)
             if self.checkpoints.resume(cohort, facts):
                 progress.resume_cohort(cohort)
-            cohort.run()
+            with together():
+                cohort.run()
             self.record(cohort, data)
         self.checkpoints.forget(self.done)
 
