@@ -17,8 +17,8 @@ FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130  # exit codes: runs failed, the user c
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0: done; 1: some runs or a process failed, or a board is out of date; 2: something for the user to mend, told in one message;
-    130: interrupted; 143: asked to stop by SIGTERM.
+    0: done; 1: some runs or a process failed, or a board is out of date; 2: something for the user to mend, told in one
+    message; 130: interrupted; 143: asked to stop by SIGTERM.
     """
     try:
         args = build_parser().parse_args(argv)

@@ -11,10 +11,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from fgkd.cli.main import main
+from fgkd.errors import UserError
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Lesson
 from fgkd.spec import RunSpec
 from fgkd.train.cohort import Cohort, Loaders, Result
+from fgkd.train.engine import Engine
 from fgkd.train.learner import Learner
 from tests.train.room import Lessons, Room, run
 
@@ -107,7 +110,10 @@ Work = Callable[[Path, int, int], Any]
 
 
 def crew(work: Work, folder: Path, world: int, timeout: float = 120.0) -> list[Any]:
-    """What `work(folder, rank, world)` returned in each of `world` processes that train together."""
+    """What `work(folder, rank, world)` returned in each of `world` processes that train together.
+
+    Where it did not return everywhere: the exit codes.
+    """
     folder.mkdir()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -120,7 +126,9 @@ def crew(work: Work, folder: Path, world: int, timeout: float = 120.0) -> list[A
     for process in stuck:
         process.kill()
     assert not stuck, f"{len(stuck)} of {world} processes hang; see {folder}"
-    assert [process.exitcode for process in processes] == [0] * world
+    codes = [process.exitcode for process in processes]
+    if any(codes):
+        return codes
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(world)]
 
 
@@ -137,3 +145,44 @@ def join(rank: int, world: int, folder: Path) -> None:
     os.environ |= {"ACCELERATE_USE_CPU": "true", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}  # nobody meets there
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
+
+
+SUITE = """
+name: lone
+version: 1
+datasets: [{name: synthetic_birds, protocol: tiny}]
+students: [{backbone: test_convnext, size: 32}]
+methods: [scratch]
+view: {size: 32, augment: light}
+epochs: 2
+batch_size: 20
+"""
+
+
+def fail_in_step(folder: Path, rank: int, world: int) -> None:
+    """A suite whose learner raises in its third step, on the last process alone."""
+    _bench(folder, rank, world, Learner, "step", RuntimeError("no luck"))
+
+
+def fail_in_loader(folder: Path, rank: int, world: int) -> None:
+    """A suite whose third batch cannot be read by the last process."""
+    _bench(folder, rank, world, Engine, "to_device", UserError("bird.png: cannot be read"))
+
+
+def _bench(folder: Path, rank: int, world: int, owner: type, name: str, error: Exception) -> None:
+    """`fgkd bench` of `SUITE`, in which the third call of a method raises on the last process; ends with its code."""
+    original, calls = getattr(owner, name), iter(range(3))
+
+    def faulty(*args: Any) -> Any:
+        if rank == world - 1 and next(calls, None) is None:
+            raise error
+        return original(*args)
+
+    setattr(owner, name, faulty)
+    (folder / f"{rank}.txt").touch()
+    for stream in (1, 2):
+        os.dup2(os.open(folder / f"{rank}.txt", os.O_WRONLY | os.O_APPEND), stream)
+    suite = folder / "lone.yaml"
+    suite.write_text(SUITE, encoding="utf-8")
+    places = ["--results", str(folder / "results"), "--cache", str(folder / "cache")]
+    os._exit(main(["bench", "--suite", str(suite), *places]))
