@@ -40,7 +40,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Needs:
-    """What is asked of a network in one forward pass; the union of several with ``|``.
+    """What is asked of a network in one forward pass; the union of several with ``|``, what they share with ``&``.
 
     Attributes:
         logits: class scores before softmax.
@@ -68,6 +68,15 @@ class Needs:
             self.final or other.final,
             self.stages | other.stages,
             self.head or other.head,
+        )
+
+    def __and__(self, other: Needs) -> Needs:
+        return Needs(
+            self.logits and other.logits,
+            self.pooled and other.pooled,
+            self.final and other.final,
+            self.stages & other.stages,
+            self.head and other.head,
         )
 
     def __bool__(self) -> bool:

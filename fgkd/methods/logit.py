@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fgkd.methods.base import METHODS, LossTerms, Method, Setting, cross_entropy
 from fgkd.methods.checks import no_teacher, other_classes
-from fgkd.methods.numerics import full_precision, linear_warmup, raised
+from fgkd.methods.numerics import full_precision, linear_warmup, of_class, raised
 from fgkd.methods.schedule import carried_over
 from fgkd.signals import Lesson, Needs, Progress, Signals
 
@@ -148,7 +148,7 @@ def dkd_loss(
     Returns:
         (B,): T^2 [alpha KL(b_t || b_s) + beta KL(rest_t || rest_s)] with b = (p_target, 1 - p_target).
     """
-    is_target = F.one_hot(target, student.shape[1]).bool()
+    is_target = of_class(target, student.shape[1])
     binary, rest = zip(*(_decouple(x / temperature, is_target) for x in (student, teacher)), strict=True)
     target_kl, rest_kl = (
         F.kl_div(log_p, log_q, log_target=True, reduction="none").sum(-1) for log_p, log_q in (binary, rest)
@@ -243,7 +243,7 @@ def nkd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, gamma: float, 
     Returns:
         (B,): -t_y log s_y - gamma T^2 sum over non-targets of t^ log s^, with t^ and s^ renormalised among them.
     """
-    is_target = F.one_hot(target, student.shape[1]).bool()
+    is_target = of_class(target, student.shape[1])
     log_s, t = F.log_softmax(student, dim=-1), F.softmax(teacher, dim=-1)
     on_target = (t * log_s).masked_fill(~is_target, 0.0).sum(-1)
     log_rest = F.log_softmax((student / temperature).masked_fill(is_target, -torch.inf), dim=-1)

@@ -40,6 +40,16 @@ def full_precision(loss: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def of_class(target: Tensor, num_classes: int) -> Tensor:
+    """Labels (B,) -> (B, K) bool, true at the label; unlike `one_hot` it looks at no value, so nobody waits for it.
+
+    Example:
+        >>> of_class(torch.tensor([1]), 3).tolist()
+        [[False, True, False]]
+    """
+    return target[:, None] == torch.arange(num_classes, device=target.device)
+
+
 def linear_warmup(progress: Progress, epochs: float) -> float:
     """A weight that rises linearly from 0 at the first step to 1 after `epochs` epochs; 1 at once where `epochs` is 0.
 

@@ -15,7 +15,7 @@ from fgkd.methods.base import METHODS, LossTerms, Method, Objective, Setting, cr
 from fgkd.methods.checks import no_teacher, other_classes
 from fgkd.methods.logit import kd_loss
 from fgkd.methods.maps import Shape, Stage, per_stage, sum_of
-from fgkd.methods.numerics import full_precision
+from fgkd.methods.numerics import full_precision, of_class
 from fgkd.methods.orthogonal import orthogonal_linear
 from fgkd.signals import Lesson, Needs, Signals, SignalShapes
 
@@ -109,7 +109,7 @@ def ofa_loss(student: Tensor, teacher: Tensor, target: Tensor, *, eps: float) ->
         >>> ofa_loss(even, even, torch.tensor([0]), eps=1.0).item()  # log 2
         0.693...
     """
-    truth = F.one_hot(target, student.shape[1])
+    truth = of_class(target, student.shape[1]).long()
     weight = (F.softmax(teacher, dim=1) + truth) ** eps - truth
     return -(weight * F.log_softmax(student, dim=1)).sum(1).mean()
 

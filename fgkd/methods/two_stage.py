@@ -31,7 +31,7 @@ from fgkd.methods.maps import (
 )
 from fgkd.methods.numerics import full_precision
 from fgkd.methods.schedule import in_first_stage
-from fgkd.signals import Lesson, Signals
+from fgkd.signals import Lesson, Needs, Progress, Signals
 
 
 def resting(student: Signals) -> Tensor:
@@ -95,6 +95,9 @@ class _ABObjective(Objective):
         super().__init__()
         self.method = method
         self.connectors = per_stage({stage: _connector(s[0], t[0]) for stage, (s, t) in pairs.items()})
+
+    def asks(self, declared: Needs, progress: Progress) -> Needs:
+        return declared if in_first_stage(progress, self.method.init_epochs) else Needs()
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
         method = self.method
@@ -181,6 +184,9 @@ class _FSPObjective(Objective):
         self.method = method
         fit = lambda a, b: nn.Identity() if a == b else nn.Conv2d(a, b, 1, bias=False)
         self.projections = per_stage({stage: fit(s[0], t[0]) for stage, (s, t) in pairs.items()})
+
+    def asks(self, declared: Needs, progress: Progress) -> Needs:
+        return declared if in_first_stage(progress, self.method.init_epochs) else Needs()
 
     def forward(self, student: Signals, lesson: Lesson) -> LossTerms:
         method = self.method

@@ -72,12 +72,11 @@ def test_loads_and_teacher_forwards_are_paid_once(room: Room) -> None:
 
 
 def test_nobody_asks_the_teacher_for_what_nobody_needs(room: Room) -> None:
-    cohort = room.cohort([FIVE[0], FIVE[1]])
-    assert cohort.teacher_needs.logits
-    assert not cohort.teacher_needs.pooled
-    assert not cohort.teacher_needs.stages
-    scratch = room.cohort([FIVE[0]])
-    assert not scratch.teacher_needs
+    needs = room.cohort([FIVE[0], FIVE[1]]).needs(Progress(0, 5, EPOCHS))
+    assert needs.logits
+    assert not needs.pooled
+    assert not needs.stages
+    assert not room.cohort([FIVE[0]]).needs(Progress(0, 5, EPOCHS))
 
 
 def test_a_diverging_learner_is_marked_and_its_neighbours_unchanged(room: Room, alone: dict[str, str]) -> None:
