@@ -7,13 +7,14 @@ from pathlib import Path
 
 from fgkd.files import write_text
 from fgkd.record import RunRecord, read_records
-from fgkd.report.html import report_page
+from fgkd.report.html import Beside, report_page
+from fgkd.report.published import published_or_problem
 from fgkd.report.truth import Truth, read_truths
 
 NAME = "report.html"
 
 
-def overview_page(folders: Sequence[Path]) -> str:
+def overview_page(results: Path, folders: Sequence[Path]) -> str:
     """The page of several suites' records; a run that stands in two suites is told once, as the first records it."""
     records: dict[str, RunRecord] = {}
     truths: dict[str, Truth] = {}
@@ -24,7 +25,8 @@ def overview_page(folders: Sequence[Path]) -> str:
         records = {record.run_id: record for record in found} | records
         truths = known | truths
         problems += [f"{folder.name}/{problem}" for problem in [*broken, *damaged]]
-    return report_page(_ordered(records.values()), problems, title="All suites", truths=truths)
+    beside = Beside(truths, published=published_or_problem(results)[0])
+    return report_page(_ordered(records.values()), problems, title="All suites", beside=beside)
 
 
 def _ordered(records: Iterable[RunRecord]) -> list[RunRecord]:
@@ -32,8 +34,8 @@ def _ordered(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def write_overview(results: Path, folders: Sequence[Path]) -> Path:
-    """Regenerate the page of the suites in `folders`; its bytes depend on their records and truths alone."""
-    write_text(results / NAME, overview_page(folders))
+    """Regenerate the page of the suites in `folders`; its bytes depend on what lies there alone."""
+    write_text(results / NAME, overview_page(results, folders))
     return results / NAME
 
 
@@ -42,6 +44,6 @@ def check_overview(results: Path, folders: Sequence[Path]) -> list[str]:
     path = results / NAME
     if not path.exists():
         return [f"{NAME}: missing; regenerate the boards of {results}"]
-    if path.read_bytes() != overview_page(folders).encode():
+    if path.read_bytes() != overview_page(results, folders).encode():
         return [f"{NAME}: differs from what the records give; regenerate the boards of {results}"]
     return []

@@ -14,9 +14,9 @@ BINS = 15
 
 
 def reliability_of(cell: Cell) -> dict[str, Any] | None:
-    """``runs``, and for each bin of confidence its mean confidence, accuracy and share of the test images; None without.
+    """``runs``, and ``bins`` of confidence: mean confidence, accuracy, share of the test images; None without.
 
-    Over several runs the bins are pooled, so that every run weighs the same.
+    Over several runs the bins are pooled, and every run weighs the same.
     """
     rows = [rows for record in cell.records if (rows := _rows(record))]
     if not rows:

@@ -1,4 +1,4 @@
-"""Where configurations fail: the pairs of classes that they confuse most, and the images that most runs get wrong."""
+"""Where configurations fail: the pairs of classes that they confuse most."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fgkd.report.comparison import Cell
 from fgkd.report.html.packing import Blocks
 from fgkd.report.truth import Truth
 
-PAIRS, CLASSES, MISTAKES = 8, 8, 8
+PAIRS, CLASSES = 8, 8
 Truths = Mapping[str, Truth]  # by revision of the data
 
 
@@ -68,35 +68,3 @@ def _worst_pairs(counts: Counter[tuple[int, int]]) -> list[tuple[int, int]]:
             both[min(a, b), max(a, b)] += number
     worst = sorted(both, key=lambda pair: (-both[pair], pair))[:PAIRS]
     return [(a, b) if counts[a, b] >= counts[b, a] else (b, a) for a, b in worst]
-
-
-def mistakes_of(cells: Sequence[Cell], truths: Truths, blocks: Blocks) -> list[dict[str, Any]]:
-    """Test images that most runs of a table take for the same wrong class: position in the split, classes, runs."""
-    answered = [found for cell in cells for record in cell.records if (found := answers_of(record, truths))]
-    if len(answered) < 2:
-        return []
-    truth = answered[0][0]
-    targets = truth.labels()
-    answers = np.stack([predicted for other, predicted in answered if other.revision == truth.revision])
-    votes = np.where(answers == targets, -1, answers)  # (runs, images)
-    wrong = np.argsort(-(votes >= 0).sum(0), kind="stable")[: 4 * MISTAKES]
-    found = [(position, *_verdict(votes[:, position])) for position in wrong.tolist()]
-    worst = sorted((one for one in found if one[2] > 1), key=lambda one: (-one[2], one[0]))[:MISTAKES]
-    return [
-        {
-            "image": position,
-            "truth": blocks.number(truth.class_names[targets[position]]),
-            "answer": blocks.number(truth.class_names[answer]),
-            "votes": number,
-            "runs": len(answers),
-            "revision": truth.revision,
-        }
-        for position, answer, number in worst
-    ]
-
-
-def _verdict(votes: np.ndarray) -> tuple[int, int]:
-    """The wrong class with the most votes, and how many; (-1, 0) where all were right."""
-    wrong = votes[votes >= 0]
-    counts = np.bincount(wrong, minlength=1)
-    return (int(counts.argmax()), int(counts.max())) if len(wrong) else (-1, 0)

@@ -11,29 +11,18 @@ from markupsafe import Markup
 
 from fgkd.record import RunRecord
 from fgkd.report.comparison import cells_of, tables_of
-from fgkd.report.html.confusions import Truths
 from fgkd.report.html.headline import answers_of
-from fgkd.report.html.payload import payload
+from fgkd.report.html.payload import Beside, payload
 from fgkd.report.html.safety import digest, script_json, visible
 
 SCRIPTS = (
-    "core",
-    "state",
-    "table",
-    "axes",
-    "scatter",
-    "forest",
-    "curves",
-    "calibration",
-    "failures",
-    "ranks",
-    "details",
-    "main",
+    *("core", "state", "table", "axes", "scatter", "forest", "curves", "calibration"),
+    *("failures", "published", "ranks", "details", "main"),
 )
 
 
 def report_page(
-    records: Sequence[RunRecord], problems: Sequence[str], *, title: str, truths: Truths | None = None
+    records: Sequence[RunRecord], problems: Sequence[str], *, title: str, beside: Beside | None = None
 ) -> str:
     """The whole page, ending in a newline; a function of its arguments alone.
 
@@ -41,7 +30,7 @@ def report_page(
         records: of one suite or of several; no run twice.
         problems: one line per record that could not be used, beginning with its file's name and a colon.
         title: of the page.
-        truths: the right answers of test splits, by revision of the data; without them no confusions are shown.
+        beside: the right answers, pictures and published numbers that are at hand.
     """
     cells = cells_of(records)
     groups = tables_of(cells)
@@ -55,7 +44,7 @@ def report_page(
             facts=_facts(records),
             answers=answers_of(groups),
             problems=[problem.split(":")[0] for problem in problems],
-            data=Markup(script_json(payload(records, cells, groups, truths or {}))),
+            data=Markup(script_json(payload(records, cells, groups, beside or Beside()))),
             script=Markup(script),
             style=Markup(style),
             policy=f"default-src 'none'; img-src data:; script-src '{digest(script)}'; style-src '{digest(style)}'; "

@@ -9,7 +9,7 @@ import numpy as np
 
 from fgkd.record import DataFacts, RunRecord, pack_predictions
 from fgkd.report.truth import Truth
-from fgkd.spec import TeacherSpec
+from fgkd.spec import RunSpec, TeacherSpec
 from tests.board_factory import TEACHER, record, run_spec, teacher_record
 
 CLASSES = 6
@@ -98,12 +98,13 @@ def varied_records() -> list[RunRecord]:
                 for seed in range(3):
                     failed = (dataset, student, method, seed) == ("cub200", "small_net", "dkd", 2)
                     top1 = None if failed else level + plus + 0.02 * i + rng.uniform(-0.012, 0.012)
-                    made.append(_varied(rng, method, seed, student, dataset, top1))
+                    spec = run_spec(method, seed=seed, student=student, dataset=dataset, epochs=20)
+                    made.append(_varied(rng, spec, top1))
     return [*made, teacher_record()]
 
 
-def _varied(rng: random.Random, method: str, seed: int, student: str, dataset: str, top1: float | None) -> RunRecord:
-    spec = run_spec(method, seed=seed, student=student, dataset=dataset, epochs=20)
+def _varied(rng: random.Random, spec: RunSpec, top1: float | None) -> RunRecord:
+    dataset, student, method = spec.feed.dataset.name, spec.student.name, spec.method.label
     data = DataFacts(name=dataset, protocol="default", classes=CLASSES, revision="r1", counts={"test": IMAGES})
     changes: dict[str, Any] = {"data": data, "predictions": None}
     if top1 is None:

@@ -3,7 +3,7 @@ const drawChooser = () => {
   if (groups.length < 2) return;
   byId("chooser").replaceChildren(choice("The charts below show", groups.map((one, i) => [i, one.heading]), state.table, (value) => change({ table: value })));
 };
-const SECTIONS = { scatter: drawScatter, forest: drawForest, curves: drawCurves, calibration: drawCalibration, failures: drawFailures, ranks: drawRanks };
+const SECTIONS = { scatter: drawScatter, forest: drawForest, curves: drawCurves, calibration: drawCalibration, failures: drawFailures, published: drawPublished, ranks: drawRanks };
 const DRAWN_BY = { table: Object.keys(SECTIONS), x: ["scatter"], against: ["forest"], confused: ["failures"] };
 listeners.push((changed) => {
   if (!groups.length) return;
