@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import (
 )
 
 from fgkd.plan import Plan, PlannedCohort
+from fgkd.runner.onlookers import Onlooker
 from fgkd.train.cohort import Cohort
 
 
@@ -30,10 +32,13 @@ class SuiteProgress:
 
     The suite's bar counts learner-epochs over all cohorts; the cohort's bar counts images of the running epoch's
     cohort. Beside them stand images per second and the share of time spent waiting for data.
+
+    Args:
+        onlookers: are told what happens too.
     """
 
-    def __init__(self, plan: Plan, console: Console, *, enabled: bool) -> None:
-        self.console, self.enabled = console, enabled
+    def __init__(self, plan: Plan, console: Console, *, enabled: bool, onlookers: Sequence[Onlooker] = ()) -> None:
+        self.console, self.enabled, self.onlookers = console, enabled, onlookers
         self._plan = plan
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -52,11 +57,15 @@ class SuiteProgress:
 
     def __enter__(self) -> SuiteProgress:
         self._bars.start()
+        for onlooker in self.onlookers:
+            onlooker.begin(self._plan)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for onlooker in self.onlookers:
+            onlooker.end()
         self._bars.stop()
 
     def say(self, text: str, style: str | None = None) -> None:
@@ -79,6 +88,8 @@ class SuiteProgress:
         total = feed.epochs * steps_per_epoch
         self._cohort = self._bars.add_task(f"cohort {number}", total=total or None, note="")
         self._begun, self._images, self._waited, self._steps = time.perf_counter(), 0, 0.0, 0
+        for onlooker in self.onlookers:
+            onlooker.start_cohort(number, planned, steps_per_epoch)
 
     def resume_cohort(self, cohort: Cohort) -> None:
         """The cohort stands where an earlier launch left it."""
@@ -88,11 +99,15 @@ class SuiteProgress:
         self._bars.advance(self._suite, epoch * len(cohort.learners))
         if self._cohort is not None:
             self._bars.advance(self._cohort, self._steps)
+        for onlooker in self.onlookers:
+            onlooker.resume_cohort(cohort)
 
     def batch(self, cohort: Cohort, epoch: int, images: int) -> None:
         """A lesson is done."""
         if self._cohort is not None:
             self._bars.advance(self._cohort)
+        for onlooker in self.onlookers:
+            onlooker.batch(cohort, epoch, images)
 
     def epoch(self, cohort: Cohort, epoch: int) -> None:
         """An epoch is done."""
@@ -106,6 +121,8 @@ class SuiteProgress:
             done, todo = (n * cohort.loaders.train.steps_per_epoch for n in (epoch + 1, cohort.feed.epochs - epoch - 1))
             left = wall / max(1, done - self._steps) * todo
             self.say(f"  epoch {epoch + 1}/{cohort.feed.epochs}: {_standing(cohort)}; {note}, {left:.0f} s left")
+        for onlooker in self.onlookers:
+            onlooker.epoch(cohort, epoch)
 
 
 def _counted(labels: list[str]) -> list[str]:
