@@ -20,11 +20,16 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     Raises:
         FileExistsError: the file is there and `overwrite` is false.
     """
+    write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
+
+
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Write `content` as `write_text` writes text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
     try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if overwrite:

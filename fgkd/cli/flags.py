@@ -77,6 +77,18 @@ def per_class(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
 
 
+def board_pictures(command: argparse.ArgumentParser) -> None:
+    """What a board may have besides."""
+    command.add_argument(
+        "--plots", action="store_true", help="also draw its charts as PNG and SVG, into plots/ (needs fgkd[plots])"
+    )
+    command.add_argument(
+        "--thumbnails",
+        action="store_true",
+        help="also write report-thumbnails.html, with images from --data-root that most runs get wrong",
+    )
+
+
 def lone_teacher(command: argparse.ArgumentParser) -> None:
     """A teacher that no suite names, used as it is."""
     group = command.add_argument_group("a teacher of no suite")

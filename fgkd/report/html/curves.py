@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fgkd.record import RunRecord
@@ -24,7 +24,7 @@ def curve_of(record: RunRecord, points: int, blocks: Blocks) -> list[Any] | None
     if not steps:
         return None
     epochs = blocks.number([step.get("epoch", i) for i, step in enumerate(steps)])
-    top1 = [_percent(next((step[name] for name in _HOLDOUT if step.get(name) is not None), None)) for step in steps]
+    top1 = [digits(_top1(step), 4) for step in steps]
     losses = [digits(step.get("loss"), 3) for step in steps]
     return [epochs, top1, losses if any(loss is not None for loss in losses) else None]
 
@@ -42,5 +42,11 @@ def thinned(steps: Sequence[Any], points: int) -> list[Any]:
     return [steps[round(i * last / (points - 1))] for i in range(points)]
 
 
-def _percent(fraction: float | None) -> float | int | None:
-    return None if fraction is None else digits(100 * fraction, 4)
+def holdout_top1(record: RunRecord) -> list[float | None]:
+    """Of every epoch, in percent."""
+    return [_top1(step) for step in record.curve]
+
+
+def _top1(step: Mapping[str, float | None]) -> float | None:
+    found = next((value for name in _HOLDOUT if (value := step.get(name)) is not None), None)
+    return None if found is None else 100 * found
