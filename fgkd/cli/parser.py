@@ -33,6 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     _bench(commands)
     _plan(commands)
     _board(commands)
+    _watch(commands)
+    _compare(commands)
+    _latency(commands)
     _methods(commands)
     _backbones(commands)
     _data(commands)
@@ -64,7 +67,7 @@ def _plan(commands: Any) -> None:
 
 
 def _board(commands: Any) -> None:
-    text = "regenerate leaderboard.csv, summary.csv and README.md from records, and show the board"
+    text = "regenerate leaderboard.csv, summary.csv, README.md and report.html from records, and show the board"
     command = flags.command(commands, "board", "fgkd.cli.board:board", text)
     command.add_argument("folder", nargs="?", type=Path, help="a results folder, or one suite's folder in it")
     command.add_argument("--suite", metavar="NAME", help="a suite with results")
@@ -73,8 +76,45 @@ def _board(commands: Any) -> None:
         "--check", action="store_true", help="change nothing; exit code 1 where files and records disagree"
     )
     command.add_argument("--svg", type=Path, metavar="FILE", help="also draw the board as a picture")
+    flags.board_pictures(command)
     flags.per_class(command)
     flags.as_json(command)
+
+
+def _compare(commands: Any) -> None:
+    text = "hold one recorded run against another: paired test, classes, images on which they differ, costs"
+    command = flags.command(commands, "compare", "fgkd.cli.compare:compare", text)
+    command.add_argument("first", metavar="RUN_A", help="as on the board; the beginning of an id will do")
+    command.add_argument("second", metavar="RUN_B", help="the run that is held against it")
+    command.add_argument("--suite", metavar="NAME", help="look among this suite's records alone")
+    command.add_argument("--limit", type=int, default=10, metavar="N", help="classes and images; 0: all (default: 10)")
+    flags.results(command)
+    flags.data_root(command)
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.as_json(command)
+
+
+def _latency(commands: Any) -> None:
+    text = "time networks on this machine: one image, and throughput; for runs, kept in results/SUITE/latency/"
+    command = flags.command(commands, "latency", "fgkd.cli.latency:latency", text)
+    command.add_argument("names", nargs="*", metavar="NAME", help="run ids (or beginnings of them), or timm networks")
+    command.add_argument("--suite", metavar="NAME", help="every different network of a suite's records, or look there")
+    command.add_argument("--batch-size", type=int, default=64, metavar="N", help="of the throughput (default: 64)")
+    command.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+    command.add_argument("--threads", type=int, metavar="N", help="on a CPU (default: as torch has them)")
+    command.add_argument("--seconds", type=float, default=2.0, metavar="S", help="to measure for, each (default: 2)")
+    command.add_argument("--size", type=int, metavar="PX", help="of the images of a timm network (default: its own)")
+    flags.results(command)
+    flags.as_json(command)
+
+
+def _watch(commands: Any) -> None:
+    text = "follow suites while they run: cohorts, epochs, losses, time left, what was recorded; Ctrl-C stops looking"
+    command = flags.command(commands, "watch", "fgkd.cli.watch:watch", text)
+    command.add_argument("--suite", metavar="NAME", help="this suite alone")
+    flags.results(command)
+    command.add_argument("--once", action="store_true", help="print what is known now, and stop")
+    command.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks (default: 2)")
 
 
 def _methods(commands: Any) -> None:
@@ -114,10 +154,10 @@ def _data(commands: Any) -> None:
     check = flags.command(actions, "check", "fgkd.cli.check:check_data", text)
     check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
     check.add_argument("--protocol", default="default")
-    flags.data_root(check)
     check.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: one per core)")
     check.add_argument("--quick", action="store_true", help="headers and file ends only, as before a first training")
     flags.as_json(check)
+    flags.data_root(check)
     check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
 
 

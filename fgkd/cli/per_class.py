@@ -23,7 +23,7 @@ def per_class(args: Namespace, folders: Sequence[Path]) -> int:
     folder, run_id = find_run(args.per_class, folders)
     record = read_record(folder / "records" / f"{run_id}.json")
     predictions_of(record)  # before the right answers are looked for
-    scores = class_scores(record, read_truth(folder, _revision(record)) or _truth_of_data(record, args))
+    scores = class_scores(record, read_truth(folder, revision_of(record)) or truth_of_data(record, args))
     if args.json:
         print_json([{**vars(score), "accuracy": score.accuracy} for score in scores])
         return 0
@@ -58,17 +58,18 @@ def find_run(wanted: str, folders: Sequence[Path]) -> tuple[Path, str]:
     return ids[meant[0]], meant[0]
 
 
-def _revision(record: RunRecord) -> str:
+def revision_of(record: RunRecord) -> str:
+    """The revision of the data that a run was tested on; UserError where its record does not tell."""
     if record.data is None or record.data.revision is None:
         raise UserError(f"run {record.run_id}: its record does not say which data it was tested on")
     return record.data.revision
 
 
-def _truth_of_data(record: RunRecord, args: Namespace) -> Truth:
+def truth_of_data(record: RunRecord, args: Namespace) -> Truth:
     """The right answers of records that are older than kept ones, from the data itself."""
     from fgkd.data import open_dataset
 
-    spec, revision = record.spec.feed.dataset, _revision(record)
+    spec, revision = record.spec.feed.dataset, revision_of(record)
     try:
         data = open_dataset(spec, data_root(args.data_root), cache=cache_folder(args.cache))
     except UserError as error:

@@ -226,8 +226,13 @@ def _with_holm(family: list[Standing]) -> list[Standing]:
     ]
 
 
+def complete_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of a table that have a result for every seed of it: those that are ranked."""
+    wanted = {seeds_of(record) for cell in cells for record in cell.records}
+    return [cell for cell in cells if cell.scores and wanted == set(cell.scores)]
+
+
 def _ranks(cells: Sequence[Cell]) -> dict[int, int]:
     """Rank by mean score of the cells that have every seed of the table; equal means share the better rank."""
-    wanted = {seeds_of(record) for cell in cells for record in cell.records}
-    means = {id(cell): cell.score.mean for cell in cells if cell.score.mean is not None and wanted == set(cell.scores)}
+    means = {id(cell): cell.score.mean for cell in complete_cells(cells) if cell.score.mean is not None}
     return {key: 1 + sum(other > mean for other in means.values()) for key, mean in means.items()}

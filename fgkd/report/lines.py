@@ -44,23 +44,29 @@ def lines_of(group: Group) -> list[Line]:
     """The table's lines, best mean first, those without a result last."""
     found = standings(group)
     leader = next((s.cell.score for s in found if s.rank == 1), Interval())
+    of = {id(standing.cell): standing for standing in found}
+    return [_line(of[id(cell)], leader, name) for cell, name in ordered_methods(group)]
+
+
+def ordered_methods(group: Group) -> list[tuple[Cell, str]]:
+    """The table's cells, best mean first, and what each is called: with a digest where the name is not its own."""
     names = Counter(cell.method for cell in group.cells)
-    ordered = sorted(found, key=lambda s: (-_or_below(s.cell.score.mean), s.cell.method, s.cell.identity.config))
-    return [_line(standing, leader, names[standing.cell.method] > 1) for standing in ordered]
+    ordered = sorted(group.cells, key=lambda c: (-_or_below(c.score.mean), c.method, c.identity.config))
+    return [(c, f"{c.method} ({c.identity.config})" if names[c.method] > 1 else c.method) for c in ordered]
 
 
 def _or_below(mean: float | None) -> float:
     return -1.0 if mean is None else mean
 
 
-def _line(standing: Standing, leader: Interval, ambiguous: bool) -> Line:
+def _line(standing: Standing, leader: Interval, name: str) -> Line:
     cell = standing.cell
     best = standing.rank == 1
     millions = {name: cell.mean("student", name) for name in ("param_count", "macs")}
     params, macs = (number(None if v is None else v / 1e6, 2) for v in millions.values())
     return Line(
         rank="" if standing.rank is None else str(standing.rank),
-        method=f"{cell.method} ({cell.identity.config})" if ambiguous else cell.method,
+        method=name,
         score=_score(cell.score),
         scratch=_delta(standing.scratch),
         kd=_delta(standing.kd),

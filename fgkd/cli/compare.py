@@ -1,0 +1,123 @@
+"""``fgkd compare RUN_A RUN_B``: the second run against the first, on the same test images."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fgkd.cli.board import suite_results
+from fgkd.cli.per_class import find_run, revision_of, truth_of_data
+from fgkd.cli.places import cache_folder, data_root
+from fgkd.cli.print import console, print_json, table
+from fgkd.errors import UserError
+from fgkd.record import RunRecord, read_record
+from fgkd.report.latency import latencies_of
+from fgkd.report.per_class import predictions_of
+from fgkd.report.sheet import number, one_line
+from fgkd.report.truth import read_truth
+from fgkd.report.versus import Versus, check_comparable, side_by_side, versus
+
+Name = Callable[[int], str]  # of a test image
+
+
+def compare(args: Namespace) -> int:
+    """Print, or give as JSON, how two recorded runs differ.
+
+    Raises:
+        UserError: no such runs, or they were not tested on the same images, or their labels are nowhere to be found.
+    """
+    folders = suite_results(None, args.suite, args.results)
+    (folder, first), (other, second) = (_run(wanted, folders) for wanted in (args.first, args.second))
+    check_comparable(first, second)
+    for record in (first, second):
+        predictions_of(record)  # before the right answers are looked for
+    revision = revision_of(first)
+    truth = read_truth(folder, revision) or read_truth(other, revision) or truth_of_data(first, args)
+    found, name = versus(first, second, truth), _names(first, args)
+    speeds = latencies_of(folder, first), latencies_of(other, second)
+    if args.json:
+        print_json(_as_json(found, name, speeds))
+    else:
+        _show(found, name, speeds, args.limit)
+    return 0
+
+
+def _run(wanted: str, folders: Sequence[Path]) -> tuple[Path, RunRecord]:
+    folder, run_id = find_run(wanted, folders)
+    return folder, read_record(folder / "records" / f"{run_id}.json")
+
+
+def _names(record: RunRecord, args: Namespace) -> Name:
+    """Names of test images: their files where the data is at hand, else their positions."""
+    root = data_root(args.data_root)
+    if not root.is_dir():
+        return lambda position: f"#{position}"
+    from fgkd.data import open_dataset
+
+    try:
+        data = open_dataset(record.spec.feed.dataset, root, cache=cache_folder(args.cache))
+    except UserError:
+        return lambda position: f"#{position}"
+    if data.revision != revision_of(record):
+        return lambda position: f"#{position}"
+    paths = data.test.paths
+    return lambda position: str(Path(*paths[position].parts[-2:]))
+
+
+def _sides(found: Versus, speeds: Sequence[dict[str, float]]) -> dict[str, tuple[float | None, float | None, int]]:
+    """Title -> the first run's figure, the second's, and decimals to show; without what neither has."""
+    first, second = side_by_side(found.first), side_by_side(found.second)
+    rows = {title: (value, second[title][0], decimals) for title, (value, decimals) in first.items()}
+    for title in dict.fromkeys([*speeds[0], *speeds[1]]):
+        rows[title] = (speeds[0].get(title), speeds[1].get(title), 2)
+    return {title: row for title, row in rows.items() if row[:2] != (None, None)}
+
+
+def _as_json(found: Versus, name: Name, speeds: Sequence[dict[str, float]]) -> dict[str, Any]:
+    gone = found.disagreement
+    files = lambda positions: [{"position": p, "image": name(p)} for p in positions]
+    return {
+        "first": found.first.run_id,
+        "second": found.second.run_id,
+        "difference": asdict(found.paired),
+        "classes": [{**asdict(gap), "gap": gap.gap} for gap in found.classes],
+        "disagreement": {kind: files(positions) for kind, positions in vars(gone).items()},
+        "figures": {title: row[:2] for title, row in _sides(found, speeds).items()},
+    }
+
+
+def _show(found: Versus, name: Name, speeds: Sequence[dict[str, float]], limit: int) -> None:
+    out, first, second = console(), found.first.run_id, found.second.run_id
+    header = ("test split and costs", first, second, "difference")
+    rows = [(title, *_three(*row)) for title, row in _sides(found, speeds).items()]
+    out.print(table(header, rows))
+    print(f"\n{_verdict(found)}\n")
+    gaps = [gap for gap in found.classes if gap.gap][: limit or None]
+    if gaps:
+        cells = [(one_line(g.name), str(g.images), str(g.first), str(g.second), f"{100 * g.gap:+.1f}") for g in gaps]
+        out.print(table(("classes that differ most", "images", first, second, "points"), cells))
+    kinds = {f"only {first} is right": "first_right", f"only {second} is right": "second_right"}
+    print(f"\n{found.disagreement.total} of {found.paired.images} images got different classes:")
+    for title, kind in {**kinds, "both are wrong": "both_wrong"}.items():
+        positions = getattr(found.disagreement, kind)
+        shown = [one_line(name(p)) for p in positions[: limit or None]]
+        more = ["..."] if len(shown) < len(positions) else []
+        print(f"  {title}: {len(positions)}" + (f": {', '.join(shown + more)}" if shown else ""))
+
+
+def _three(first: float | None, second: float | None, decimals: int) -> tuple[str, str, str]:
+    gap = "" if first is None or second is None else f"{second - first:+.{decimals}f}"
+    return number(first, decimals), number(second, decimals), gap
+
+
+def _verdict(found: Versus) -> str:
+    result = found.paired
+    p = "" if result.p is None else f", McNemar's exact p {result.p:.2g}"
+    return (
+        f"{found.second.run_id} against {found.first.run_id}: {result.mean:+.2f} points (95 % bootstrap interval over "
+        f"images {result.low:+.2f} to {result.high:+.2f}){p}: alone right on {result.wins} images, alone wrong on "
+        f"{result.losses}. This tells of other images, not of other seeds."
+    )

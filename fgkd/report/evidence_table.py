@@ -1,0 +1,70 @@
+"""The evidence of the answers, image by image, as Markdown below a board's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fgkd.report.across import critical_difference
+from fgkd.report.answers import Evidence, Truths, evidence_of
+from fgkd.report.comparison import Cell, Group, tables_of
+from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
+from fgkd.report.resampling import DRAWS, Paired
+from fgkd.report.sheet import markdown_text, number
+
+TITLE = "## Evidence from the test images"
+_LEGEND = f"""\
+What the stored answers to the same images tell. *vs scratch*, *vs kd*: the 95 % bootstrap interval ({DRAWS} draws of
+the images) of the difference in points, given these runs; `*`: McNemar's exact test, Holm-corrected over the methods of
+the table, has p below 0.05 (with several seeds an image counts for the side that is right in more of them). They tell
+of other images, not of other seeds: those are in the tables above. *churn*: percent of images whose class is not the
+one that scratch gave with the same seed. *rank*: its 95 % interval over seeds and images drawn again.
+"""
+_COLUMNS = ("method", "rank", "vs scratch", "vs kd", "churn %")
+
+
+def evidence_section(cells: Sequence[Cell], truths: Truths) -> str:
+    """The section, ending in a newline; "" where no table's test labels are kept."""
+    tables = [text for group in tables_of(cells) if (text := _table(group, truths))]
+    if not tables:
+        return ""
+    return "\n".join([TITLE, "", _LEGEND, *tables, _across(cells)])
+
+
+def _table(group: Group, truths: Truths) -> str:
+    found = evidence_of(group, truths)
+    if not any(e.scratch or e.kd or e.rank for e in found.values()):
+        return ""
+    images = next((p.images for e in found.values() for p in (e.scratch, e.kd) if p), 0)
+    title = f"{heading(group)}; {images} images" if images else heading(group)
+    rows = [_row(name, found[id(cell)]) for cell, name in ordered_methods(group) if found[id(cell)]]
+    lines = [f"**{markdown_text(title)}**", "", _line(_COLUMNS), _line([":--", *["--:"] * (len(_COLUMNS) - 1)])]
+    return "\n".join([*lines, *(_line(row) for row in rows), ""])
+
+
+def _row(method: str, found: Evidence) -> list[str]:
+    low, high = found.rank or (0, 0)
+    rank = "" if found.rank is None else f"{low}" if low == high else f"{low} to {high}"
+    return [markdown_text(method), rank, _paired(found.scratch), _paired(found.kd), number(found.churn, 1)]
+
+
+def _paired(found: Paired | None) -> str:
+    if found is None:
+        return ""
+    star = "\\*" if found.p is not None and found.p < SIGNIFICANT else ""
+    return f"{found.low:+.2f} to {found.high:+.2f}{star}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _across(cells: Sequence[Cell]) -> str:
+    found = critical_difference(cells)
+    if isinstance(found, str):
+        return f"A critical difference of mean ranks across data sets {found}.\n"
+    ranks = ", ".join(f"{markdown_text(name)} {rank:.2f}" for name, rank in found.mean_ranks.items())
+    alike = "; ".join(markdown_text(", ".join(names)) for names in found.alike()) or "none"
+    return (
+        f"Mean ranks over {found.sets} data sets: {ranks}. Friedman's p: {found.p:.2g}. Critical difference at 0.05 "
+        f"(Nemenyi): {found.difference:.2f}. Not told apart: {alike}.\n"
+    )
