@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fgkd.errors import UserError, unknown_name
 from fgkd.record import RunRecord
+from fgkd.report.text import one_line
 
 
 def board(args: Namespace) -> int:
@@ -42,7 +43,7 @@ def board(args: Namespace) -> int:
         if args.svg:
             draw_board(records, folder.name, args.svg)
     for line in amiss:
-        print(line, file=sys.stderr)
+        print(one_line(line), file=sys.stderr)
     return 1 if amiss else 0
 
 
@@ -55,7 +56,7 @@ def draw_board(records: Sequence[RunRecord], title: str, path: Path) -> None:
 
     console = Console(record=True, file=io.StringIO(), width=96, force_terminal=True)
     print_board(records, console)
-    svg = console.export_svg(title=f"fgkd board --suite {title}", unique_id="board")
+    svg = console.export_svg(title=f"fgkd board --suite {one_line(title)}", unique_id="board")
     write_text(path, re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL))
 
 

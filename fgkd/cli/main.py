@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     message; 130: interrupted; 143: asked to stop by SIGTERM.
     """
     try:
+        _check_encoding(sys.argv[1:] if argv is None else argv)
         args = build_parser().parse_args(argv)
         module, function = args.run.split(":")
         return int(getattr(import_module(module), function)(args) or 0)
@@ -39,6 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except SystemExit as stop:  # --help, --version
         return int(stop.code or 0)
+
+
+def _check_encoding(argv: Sequence[str]) -> None:
+    """Records and boards are UTF-8; bytes that are not would only be found at the end of a training."""
+    for text in argv:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"expected arguments in UTF-8, found {text!r}; rename the file or folder") from None
 
 
 def _tell_failure(failure: ProcessFailed) -> None:

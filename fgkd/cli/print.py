@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fgkd.report.text import one_line
+
 
 def console() -> Console:
     """Standard output; wide where it is not a terminal, so that files and pipes get unbroken lines."""
@@ -19,13 +21,13 @@ def console() -> Console:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, fold: bool = False) -> Table:
     """A table without rules; its last column is cut to fit, or folded, before any other is."""
-    made, rows = Table(box=None, pad_edge=False, header_style="bold"), list(rows)
+    made, rows = Table(box=None, pad_edge=False, header_style="bold"), [[*map(one_line, row)] for row in rows]
     for number, name in enumerate(header[:-1]):
         widest = max(len(row[number]) for row in [header, *rows])
         made.add_column(name, no_wrap=True, min_width=min(widest, 40))
     made.add_column(header[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis")
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(cell) for cell in row))  # never markup
     return made
 
 

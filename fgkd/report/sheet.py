@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping
 
 import pandas as pd
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_MARKDOWN = re.compile(r"([\\`*\[\]|~])")
-_FORMULA = ("=", "+", "-", "@")
+from fgkd.report.text import csv_text, markdown_text, one_line
 
-
-def one_line(text: str) -> str:
-    """`text` with line ends, tabs and other control characters as single spaces, trimmed."""
-    return _CONTROL.sub(" ", text).strip()
-
-
-def csv_text(text: str) -> str:
-    """`text` for a CSV cell: one line, and an apostrophe before what a spreadsheet would take for a formula.
-
-    Example:
-        >>> csv_text("=1+1"), csv_text("resnet18")
-        ("'=1+1", 'resnet18')
-    """
-    line = one_line(text)
-    return "'" + line if line.startswith(_FORMULA) else line
-
-
-def markdown_text(text: str) -> str:
-    """`text` for a Markdown table cell: one line; pipes, HTML and markup are shown, not obeyed.
-
-    Example:
-        >>> markdown_text("<b>|x|</b>")
-        '&lt;b&gt;\\\\|x\\\\|&lt;/b&gt;'
-    """
-    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", line)
+__all__ = ["csv_text", "markdown_text", "number", "one_line", "to_csv"]
 
 
 def number(value: object, decimals: int) -> str:
