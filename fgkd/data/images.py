@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import platform
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import cv2
 import numpy as np
 import PIL
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from fgkd.errors import UserError
 
@@ -22,7 +23,9 @@ MAX_PIXELS = 90_000_000  # a 9,500-pixel square; beyond it a file is a mistake o
 JPEG_END = b"\xff\xd9"
 MARGIN = 1.5  # a decoder's small pictures alias a little; area averaging from one this much larger hides it
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-FAULTS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)  # what Pillow raises at bad files
+FAULTS = (Exception,)  # at bad files decoders raise almost anything
+# Of the forty formats that Pillow knows some start other programs (EPS), or are written by nobody who takes pictures.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 
 
 class Pictures(Protocol):
@@ -95,7 +98,7 @@ def read_size(path: Path) -> tuple[int, int]:
 
 
 def decode(data: bytes, shorter_side: int | None = None) -> np.ndarray:
-    """As `read_image`, from the bytes of a file; what Pillow raises, `FAULTS`, is let through."""
+    """As `read_image`, from the bytes of a file; what decoders raise, `FAULTS`, is let through."""
     if not data:
         raise UserError("the file is empty; replace or remove it")
     with _opened(io.BytesIO(data)) as picture:
@@ -116,9 +119,21 @@ def _turned(picture: Image.Image, pixels: np.ndarray) -> bool:
     return (columns - rows) * (width - height) < 0
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def open_picture(file: BinaryIO) -> ImageFile.ImageFile:
+    """The picture with only its header read; raises `FAULTS` where it is none of `FORMATS`."""
+    return Image.open(file, formats=_formats())
+
+
 def _opened(file: BinaryIO) -> Image.Image:
     """The picture with only its header read, and found to be of a bearable size."""
-    picture = Image.open(file)
+    picture = open_picture(file)
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise UserError(f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that are read; shrink the file")

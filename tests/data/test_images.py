@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from fgkd.data import images
+from fgkd.data.check.look import look
 from fgkd.data.images import read_image
 from fgkd.errors import UserError
 
@@ -164,4 +166,32 @@ def test_a_bomb_beyond_pillows_limit_is_refused(tmp_path, monkeypatch):
 def test_float_pictures_are_refused(tmp_path):
     path = saved(tmp_path, "a.tiff", Image.fromarray(np.zeros((8, 8), np.float32)))
     with pytest.raises(UserError, match="floating-point"):
+        read_image(path)
+
+
+def test_formats_that_start_programs_are_not_opened(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *given, **named: started.append(given))
+    path = tmp_path / "bird.jpg"
+    Image.new("RGB", (8, 8)).save(path, format="EPS")
+    with Image.open(path) as picture:  # Pillow would take it, whatever its name
+        assert picture.format == "EPS"
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        read_image(path)
+    assert look(path).marks == (("unreadable", "not an image"),)
+    assert not started
+
+
+@pytest.mark.parametrize(
+    "error", [struct.error("unpack"), KeyError("tag"), IndexError(), ZeroDivisionError(), TypeError()]
+)
+def test_whatever_a_decoder_raises_names_the_file(tmp_path, monkeypatch, error):
+    path = tmp_path / "bird.png"
+    Image.new("RGB", (8, 8)).save(path)
+
+    def broken(self):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", broken)
+    with pytest.raises(UserError, match=r"bird\.png: cannot be read"):
         read_image(path)

@@ -114,7 +114,7 @@ def _whole(file: BinaryIO, path: Path, murmur: Callable[[], str]) -> Look:
 def _header(file: BinaryIO, path: Path) -> tuple[tuple[str, str], ...]:
     """Marks from the header alone; _Refused where it says that the picture cannot be used."""
     try:
-        with Image.open(file) as picture:
+        with images.open_picture(file) as picture:
             return tuple(_marks(picture, path))
     except _Refused:
         raise
