@@ -6,7 +6,7 @@ A cohort pays for its teacher once; run one by one, every run that asks a teache
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import timm
@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from fgkd.models import create_backbone
-from fgkd.plan import Plan, PlannedCohort
+from fgkd.plan import Plan, PlannedCohort, part_of
 from fgkd.spec import BackboneSpec, RunSpec
 
+HALVED = 0.6  # of the activations' bytes, under autocast: norms and losses keep float32
 BACKWARD = 3  # a training step costs about three forward passes
 STATES = {"sgd": 1, "momentum": 1, "adam": 2, "adamw": 2}  # float32 copies of the weights that an optimiser keeps
 
@@ -30,11 +31,13 @@ class NetworkPrice:
         params: parameters.
         macs: multiply-accumulates of one image.
         saved_bytes: what autograd keeps of one image between forward and backward, in float32.
+        largest_bytes: the largest tensor in it.
     """
 
     params: int
     macs: int
     saved_bytes: int
+    largest_bytes: int
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class CohortPrice:
     Attributes:
         images: training images of one learner, over all epochs.
         macs: together; `macs_alone`: if each run were run by itself.
-        bytes: peak memory of weights, gradients, optimiser states, and the activations of the largest learner.
+        bytes: peak memory, see `peak_bytes`.
     """
 
     cohort: PlannedCohort
@@ -85,21 +88,50 @@ class Pricer:
         asks = sum(run.feed.teacher is not None for run in planned.runs)
         own = BACKWARD * sum(float(s.macs) for s in students)
         once = float(teacher.macs) if teacher else 0.0
-        states = [2 + STATES.get(run.recipe.optimizer, 2) + (run.recipe.ema is not None) for run in planned.runs]
-        weights = sum(4 * s.params * n for s, n in zip(students, states, strict=True)) + (
-            4 * teacher.params if teacher else 0
-        )
         return CohortPrice(
             planned,
             images,
             macs=images * (own + once),
             macs_alone=images * (own + once * asks),
-            bytes=weights + feed.batch_size * max(s.saved_bytes for s in students),
+            bytes=peak_bytes(list(zip(planned.runs, students, strict=True)), teacher),
         )
+
+    def parts(self, planned: PlannedCohort, budget: int | None) -> list[PlannedCohort]:
+        """The cohort in as few parts, each within `budget` bytes, as its order gives; a lone run is not divided.
+
+        Results do not change: a learner's do not depend on its neighbours.
+        """
+        parts: list[list[RunSpec]] = []
+        for run in planned.runs:
+            joined = [*parts[-1], run] if parts else []
+            if joined and (budget is None or self.cohort(part_of(planned, joined)).bytes <= budget):
+                parts[-1] = joined
+            else:
+                parts.append([run])
+        return [part_of(planned, part) for part in parts]
 
     def plan(self, plan: Plan) -> list[CohortPrice]:
         """All cohorts."""
         return [self.cohort(planned) for planned in plan.cohorts]
+
+
+def peak_bytes(students: Sequence[tuple[RunSpec, NetworkPrice]], teacher: NetworkPrice | None) -> int:
+    """What a cohort needs at its fullest moment, beside the libraries and the data: an estimate.
+
+    All learners' weights, optimiser states and averages stay; gradients and activations are one learner's at a time,
+    for both are given back with its step. The copy of the best weights lies in the machine's memory: on a GPU that is
+    not the device's, so that there the estimate is a little high. What a method adds of its own is not counted.
+    """
+    feed = students[0][0].feed
+    activation = feed.batch_size * (HALVED if feed.precision != "no" else 1.0)
+    copies = [2 + STATES.get(run.recipe.optimizer, 2) + (run.recipe.ema is not None) for run, _ in students]
+    stays = sum(4 * price.params * n for (_, price), n in zip(students, copies, strict=True))
+    comes = max(4 * s.params + activation * (s.saved_bytes + s.largest_bytes) for _, s in students)
+    if teacher is not None:  # it keeps nothing for a backward pass, but a block's input, output and inner map at once
+        stays += 4 * teacher.params
+        comes = max(comes, activation * 3 * teacher.largest_bytes)
+    pixels = feed.batch_size * 3 * feed.view.size**2
+    return round(stays + comes + pixels * (1 + 4))  # the batch as it came, and as float32
 
 
 def price_network(spec: BackboneSpec, num_classes: int, view_size: int) -> NetworkPrice:
@@ -110,19 +142,21 @@ def price_network(spec: BackboneSpec, num_classes: int, view_size: int) -> Netwo
         )
     network.to("meta").train()
     image = torch.empty(2, 3, network.input.size, network.input.size, device="meta")
-    saved: dict[int, int] = {}
-    weights = {id(p) for p in network.parameters()}
+    saved: dict[int, torch.UntypedStorage] = {}  # by identity: views of one tensor are kept once
+    weights = {p.untyped_storage()._cdata for p in network.parameters()}
 
     def keep(tensor: Tensor) -> Tensor:
-        if id(tensor) not in weights:
-            saved[id(tensor)] = tensor.numel() * tensor.element_size()
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            saved[storage._cdata] = storage
         return tensor
 
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         logits = network(image).logits
-    assert logits is not None  # and alive until here, so that no two saved tensors share an id
+    assert logits is not None
     params = sum(p.numel() for p in network.parameters())
-    return NetworkPrice(params, counter.get_total_flops() // 4, sum(saved.values()) // 2)
+    sizes = [storage.nbytes() // 2 for storage in saved.values()]
+    return NetworkPrice(params, counter.get_total_flops() // 4, sum(sizes), max(sizes))
 
 
 def machine_speed(device: torch.device, seconds: float = 1.0) -> float:

@@ -135,7 +135,8 @@ class CohortFacts(_Part):
 class Environment(_Part):
     """Where the numbers were made: versions, device, code; `started` and `finished` are ISO 8601 in UTC.
 
-    `code_commit` ends in ``-dirty`` where the working tree differed from the commit.
+    `code_commit` ends in ``-dirty`` where the working tree differed from the commit. `compiled`: torch compiled the
+    student for training, so that its numbers may differ by rounding from those of one that was not.
     """
 
     device: str | None = None
@@ -147,6 +148,7 @@ class Environment(_Part):
     fgkd: str | None = None
     precision: str | None = None
     num_processes: Whole = Field(1, ge=1)
+    compiled: bool = False
     code_commit: str | None = None
     started: str | None = None
     finished: str | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from fgkd.cli.places import (
     cache_folder,
     data_root,
+    parse_memory,
     parse_period,
     parse_precision,
     parse_shard,
@@ -64,8 +65,11 @@ def option_fields(args: Namespace) -> dict[str, Any]:
         "workers": args.workers,
         "rerun": args.rerun,
         "retry_failed": args.retry_failed,
+        "memory": parse_memory(args.memory),
+        "compile": args.compile,
         "shard": parse_shard(args.shard),
         "checkpoint_every": parse_period(args.checkpoint_every),
+        "track": _split("--track", args.track) if args.track is not None else (),
     }
 
 

@@ -60,10 +60,25 @@ def execution(command: argparse.ArgumentParser) -> None:
         help="how often a cohort's state is saved: 90s, 5m, 1h, or off (default: 5m)",
     )
     command.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="what a cohort may take, such as 8GB; larger ones are trained in parts (default: what is free)",
+    )
+    command.add_argument(
+        "--compile",
+        action="store_true",
+        help="let torch compile the students; slow to start, numbers differ by rounding, records say so",
+    )
+    command.add_argument(
         "--shard", metavar="I/N", help="the I-th of N parts of the suite, I from 0: for several machines"
     )
     command.add_argument(
         "--workers", type=int, metavar="N", help="data loading processes (default: by device and CPUs)"
+    )
+    command.add_argument(
+        "--track",
+        metavar="NAMES",
+        help="give every learner's curve to trackers: tensorboard, wandb, trackio, ... (default: none)",
     )
 
 
@@ -98,7 +113,8 @@ def lone_teacher(command: argparse.ArgumentParser) -> None:
     group.add_argument("--size", type=int, metavar="PX", help="of the images (default: the network's own)")
     group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")
     command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: none)")
-    command.set_defaults(rerun=False, retry_failed=False, shard=None, checkpoint_every="off")
+    command.set_defaults(track=None, rerun=False, retry_failed=False, shard=None, checkpoint_every="off")
+    command.set_defaults(memory=None, compile=False)
 
 
 def data_root(command: argparse.ArgumentParser) -> None:

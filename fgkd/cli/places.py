@@ -73,6 +73,21 @@ def parse_period(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
+def parse_memory(text: str | None) -> int | None:
+    """Bytes of a size such as ``8GB`` (10^9) or ``7.5GiB`` (2^30).
+
+    Example:
+        >>> parse_memory("8GB"), parse_memory("0.5GiB"), parse_memory(None)
+        (8000000000, 536870912, None)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT])(i?)B", text)
+    if not found or not float(found[1]):
+        raise UserError(f"--memory: expected a size such as 8GB or 7.5GiB, found {text!r}")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2]) + 1))
+
+
 def parse_precision(text: str | None) -> Precision:
     """The precision of training: what was asked for, else what ``accelerate launch`` set, else ``no``."""
     asked = text or os.environ.get("ACCELERATE_MIXED_PRECISION") or "no"

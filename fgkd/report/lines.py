@@ -118,6 +118,7 @@ def conditions(group: Group) -> str:
         *([f"a bank of {feed.bank} fixed views per image"] if feed.bank else []),
         *([SAMPLERS[feed.sampler]] if feed.sampler in SAMPLERS else []),
         *_listed("on", {r.environment.device for r in records if r.environment.device}),
+        *(["students compiled by torch in some runs"] if any(r.environment.compiled for r in records) else []),
         *_listed("seeds", {r.spec.seed for r in records}),
         *_listed("data seeds", {r.spec.feed.data_seed for r in records}),
     ]

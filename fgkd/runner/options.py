@@ -19,7 +19,10 @@ class Options:
         rerun: run again what is recorded, and replace the records.
         retry_failed: run again what is recorded as failed, diverged or out of memory, and replace those records.
         checkpoint_every: seconds between two savings of a cohort's state; 0: never.
+        memory: bytes that a cohort may take; None: most of what is free on the device.
+        compile: let torch compile the students; it changes their numbers by rounding, and records say so.
         shard: (i, n): only every n-th cohort of students, starting with the i-th, 0 <= i < n.
+        track: names of accelerate's trackers that get every learner's curve.
     """
 
     data_root: Path
@@ -29,5 +32,8 @@ class Options:
     workers: int | None = None
     rerun: bool = False
     retry_failed: bool = False
+    memory: int | None = None
+    compile: bool = False
     shard: tuple[int, int] | None = None
     checkpoint_every: float = 300.0
+    track: tuple[str, ...] = ()

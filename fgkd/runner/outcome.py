@@ -64,6 +64,7 @@ def environment(engine: Engine, started: str) -> Environment:
         fgkd=fgkd.__version__,
         precision=engine.precision,
         num_processes=engine.world,
+        compiled=engine.compiles,
         code_commit=os.environ.get("FGKD_CODE_COMMIT") or code_commit(),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -19,6 +19,7 @@ from fgkd.models import problems as backbone_problems
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
 from fgkd.runner.qualms import recipe_problems, teacher_problems
+from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
 from fgkd.signals import Head, SignalShapes
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
@@ -34,6 +35,8 @@ def check(
         say: is told what is good to know and stops nothing.
     """
     problems = [*_folder_problems(folder), *_folder_problems(options.cache), *_precision_problems(runs)]
+    problems += _compiler_problems() if options.compile else []
+    problems += tracker_problems(options.track)
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
     classes: dict[DatasetSpec, int] = {}
     for spec in datasets:
@@ -60,6 +63,15 @@ def _precision_problems(runs: Iterable[RunSpec]) -> list[str]:
         return [f"precision: expected one for all runs of a launch, found {', '.join(wanted)}"]
     if wanted == ["fp16"] and not torch.cuda.is_available():
         return ["precision: fp16 needs a CUDA device, and there is none; use --mixed_precision bf16 or no"]
+    return []
+
+
+def _compiler_problems() -> list[str]:
+    """Can torch compile here? It needs a C++ compiler on a CPU, Triton on a GPU."""
+    try:
+        torch.compile(lambda x: x + 1)(torch.ones(2, device="cuda" if torch.cuda.is_available() else "cpu"))
+    except Exception as error:  # whatever the compiler raises: it is the answer
+        return [f"--compile: expected torch to be able to compile here, found {type(error).__name__}; leave it out"]
     return []
 
 

@@ -51,6 +51,7 @@ def facts_of(run: RunSpec, data: ImageData, store: WeightStore, engine: Engine) 
         "libraries": " ".join(f"{name}={version(name)}" for name in LIBRARIES),
         "device": engine.device.type,
         "processes": engine.world,
+        "compiled": engine.compiles,
         "data": f"{data.revision} {counts}",
         "weights it starts from": {d.run_id: store.facts(d.run_id)["weights_hash"] for d in dependencies(run)},
     }
@@ -125,7 +126,7 @@ class Checkpoints:
 
     def _usable(self, facts: Mapping[str, Facts]) -> Iterator[Generation]:
         """Whole states of these runs; a single process asks for one, the furthest."""
-        held = [generation for generation in self._saved() if generation.holds(facts)]
+        held = [generation for generation in self._saved() if generation.holds(facts) and generation.is_of_use(facts)]
         reasons, found = [], False
         for generation in sorted(held, key=lambda g: (g.position, g.folder.name), reverse=True):
             if strange := generation.strange_facts(facts):

@@ -80,7 +80,7 @@ class _Session:
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
             check(self.plan.runs, options, self.folder, self.say)
-        self.engine = Engine(runs[0].feed.precision)
+        self.engine = Engine(runs[0].feed.precision, compiles=options.compile)
         self.store = WeightStore(options.cache / "weights")
         self.supplies = Supplies(options, self.engine, self.store, self.say)
         self.refused: list[str] = []

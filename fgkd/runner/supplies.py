@@ -12,6 +12,8 @@ from fgkd.data.decoded import Decoded
 from fgkd.data.decoded import find as find_decoded
 from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
+from fgkd.price import Pricer
+from fgkd.runner.memory import free_memory
 from fgkd.runner.options import Options
 from fgkd.spec import Feed, RunSpec
 from fgkd.teacher.live import Teacher
@@ -36,6 +38,7 @@ class Supplies:
         self.options, self.engine, self.store, self.say = options, engine, store, say
         self._datasets: dict[object, ImageData] = {}
         self._caches: dict[object, Decoded | None] = {}
+        self._pricers: dict[object, Pricer] = {}
 
     def data(self, feed: Feed) -> ImageData:
         """The feed's data set, opened once; the main process first, in case it has to be written."""
@@ -90,6 +93,21 @@ class Supplies:
             device=self.engine.device,
         )
         return teacher, survey
+
+    def fitting(self, planned: PlannedCohort, data: ImageData) -> list[PlannedCohort]:
+        """The cohort, in parts where the memory would not hold all of it."""
+        if len(planned.runs) == 1:
+            return [planned]
+        key = planned.feed.dataset
+        if key not in self._pricers:
+            self._pricers[key] = Pricer(lambda run: (data.num_classes, len(data.train)))
+        budgets = self.engine.gather_values(self.options.memory or free_memory(self.engine.device))
+        budget = min((found for found in budgets if found is not None), default=None)
+        parts = self._pricers[key].parts(planned, budget)
+        if len(parts) > 1 and budget is not None:
+            sizes = " and ".join(str(len(part.runs)) for part in parts)
+            self.say(f"  {len(planned.runs)} learners need more than {budget / 2**30:.2f} GiB: trained as {sizes}")
+        return parts
 
     def loaders(self, feed: Feed, data: ImageData) -> Loaders:
         """Training lessons, and the two splits that are evaluated."""

@@ -109,6 +109,7 @@ def assemble(
     network = method.reshape_student(backbone, setting).to(device)
     if backbone.prefers_channels_last:
         network = network.to(memory_format=torch.channels_last)
+    workshop.engine.compile(network)
     shapes = shapes_of(network, backbone)
     objective = method.objective(replace(setting, student=shapes)).to(device)
     asked = Needs() if teacher is None else within(method.teacher_needs, teacher.shapes)

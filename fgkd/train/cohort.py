@@ -274,16 +274,17 @@ class Cohort:
         """`evaluate` with this cohort's engine."""
         engine = self.engine
         engine.average_statistics([e.network for e in examinees])
-        return evaluate(
-            self._looking(batches),
-            examinees,
-            device=engine.device,
-            autocast=engine.autocast,
-            gather=engine.gather,
-            clock=self.clock,
-            teacher=teacher,
-            keep=keep,
-        )
+        with engine.uncompiled():
+            return evaluate(
+                self._looking(batches),
+                examinees,
+                device=engine.device,
+                autocast=engine.autocast,
+                gather=engine.gather,
+                clock=self.clock,
+                teacher=teacher,
+                keep=keep,
+            )
 
     def _looking(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """`batches`, with a look at the keeper after each: an evaluation changes nothing, so it can be left."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from fgkd.signals import Batch
 from fgkd.spec import Precision
 
 T = TypeVar("T")
+NETWORKS = 256  # that torch may compile in one process; it gives up after eight otherwise
 
 
 def _launcher_left_one_thread() -> bool:
@@ -38,14 +39,16 @@ class Engine:
 
     Args:
         precision: ``no``, ``bf16`` or ``fp16`` (CUDA only).
+        compiles: whether torch compiles the students for training; they are evaluated as they are exported, uncompiled.
     """
 
-    def __init__(self, precision: Precision = "no") -> None:
+    def __init__(self, precision: Precision = "no", *, compiles: bool = False) -> None:
         # Two-stage methods and methods that drop a head leave parameters without a gradient in some steps; buffers
         # need no broadcast: batch norm is synchronised or averaged, and memories are updated alike on every process.
         ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
-        self.precision = precision
+        self.precision, self.compiles = precision, compiles
+        self._copying = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         if self.device.type == "cpu" and self.world == 1 and _launcher_left_one_thread():
             torch.set_num_threads(os.cpu_count() or 1)
 
@@ -84,8 +87,32 @@ class Engine:
             module = convert_sync_batchnorm(module)
         return self.accelerator.prepare_model(module)
 
+    def compile(self, network: nn.Module) -> None:
+        """Let torch compile the network's forward, where that was asked for; its copies stay as they are.
+
+        Shapes are static, or a neighbour of another size would have the same code compiled for both.
+        """
+        if self.compiles:
+            torch._dynamo.config.recompile_limit = NETWORKS
+            network.compile(dynamic=False)
+
+    def uncompiled(self) -> AbstractContextManager[object]:
+        """Inside, compiled networks run as they were written."""
+        return torch.compiler.set_stance("force_eager") if self.compiles else nullcontext()
+
     def to_device(self, batch: Batch) -> Batch:
-        """The batch's tensors on the device, copied without waiting where memory is pinned."""
+        """The batch's tensors on the device; to a GPU they are copied from pinned memory while it computes."""
+        if self._copying is None:
+            return self._moved(batch)
+        computing = torch.cuda.current_stream(self.device)
+        with torch.cuda.stream(self._copying):
+            moved = self._moved(batch)
+        computing.wait_stream(self._copying)
+        for tensor in (moved.image, moved.target, moved.index):
+            tensor.record_stream(computing)  # or the next copy might be given its memory too early
+        return moved
+
+    def _moved(self, batch: Batch) -> Batch:
         move = lambda x: x.to(self.device, non_blocking=True)
         return replace(batch, image=move(batch.image), target=move(batch.target), index=move(batch.index))
 

@@ -1,0 +1,74 @@
+"""Prices of cohorts, and how one that would not fit is divided."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fgkd.plan import make_plan
+from fgkd.price import Pricer, peak_bytes, price_network
+from fgkd.runner import memory
+from fgkd.spec import BackboneSpec, RunSpec
+from tests.train.room import run
+
+PRICER = Pricer(lambda run: (5, 40))
+
+
+def test_tensors_that_share_memory_are_kept_once() -> None:
+    price = price_network(BackboneSpec(name="test_resnet"), 5, 32)
+    kept: dict[int, int] = {}
+    network = __import__("timm").create_model("test_resnet", num_classes=5).train()
+    weights = {p.untyped_storage()._cdata for p in network.parameters()}
+    alive = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        alive.append(storage)
+        if storage._cdata not in weights:
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        network(torch.zeros(8, 3, 32, 32))
+    assert price.saved_bytes == pytest.approx(sum(kept.values()) / 8, rel=0.05)
+    assert price.largest_bytes == pytest.approx(max(kept.values()) / 8, rel=0.05)
+
+
+def specs(count: int) -> list[RunSpec]:
+    return [run("kd", "test_resnet", seed=seed) for seed in range(count)]
+
+
+def test_one_learner_more_costs_its_weights_and_not_its_activations() -> None:
+    cohort = make_plan(specs(1)).cohorts[-1]
+    student = PRICER.network(cohort.runs[0].student, 5, 32)
+    one, two = (PRICER.cohort(make_plan(specs(n)).cohorts[-1]).bytes for n in (1, 2))
+    assert two - one == 3 * 4 * student.params  # weights, momentum, the best weights
+    teacher = PRICER.network(cohort.feed.teacher.backbone, 5, 32)  # type: ignore[union-attr]
+    assert one > 4 * teacher.params + 8 * student.saved_bytes
+
+
+def test_half_precision_takes_less() -> None:
+    whole = specs(1)[0]
+    half = whole.model_copy(update={"feed": whole.feed.model_copy(update={"precision": "bf16"})})
+    price = PRICER.network(whole.student, 5, 32)
+    assert peak_bytes([(half, price)], None) < peak_bytes([(whole, price)], None)
+
+
+def test_a_cohort_that_does_not_fit_is_divided_in_order() -> None:
+    planned = make_plan(specs(5)).cohorts[-1]
+    two = PRICER.cohort(make_plan(specs(2)).cohorts[-1]).bytes
+    parts = PRICER.parts(planned, two)
+    assert [len(part.runs) for part in parts] == [2, 2, 1]
+    assert [r for part in parts for r in part.runs] == list(planned.runs)
+    assert [len(part.runs) for part in PRICER.parts(planned, 1)] == [1] * 5
+    assert PRICER.parts(planned, None) == [planned]
+
+
+def test_memory_that_is_free_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setattr(memory, "_available", lambda: 1000)
+    monkeypatch.setattr(memory, "_left_in_group", lambda: 500)
+    assert memory.free_memory(torch.device("cpu")) == 450
+    monkeypatch.setattr(memory, "_left_in_group", lambda: None)
+    assert memory.free_memory(torch.device("cpu")) == 900
+    monkeypatch.setattr(memory, "_available", lambda: None)
+    assert memory.free_memory(torch.device("cpu")) is None
