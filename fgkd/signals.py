@@ -106,6 +106,18 @@ class Signals:
             {k: v.detach() for k, v in self.extras.items()},
         )
 
+    def on(self, device: torch.device) -> Signals:
+        """The same values on another device, copied without waiting where memory is pinned."""
+        move = lambda x: None if x is None else x.to(device, non_blocking=True)
+        return Signals(
+            move(self.logits),
+            move(self.pooled),
+            move(self.final),
+            {k: v.to(device, non_blocking=True) for k, v in self.stages.items()},
+            None if self.head is None else self.head.to(device),
+            {k: v.to(device, non_blocking=True) for k, v in self.extras.items()},
+        )
+
 
 @dataclass(frozen=True)
 class SignalShapes:
@@ -137,7 +149,8 @@ class Batch:
     `image` is (B, 3, H, W) uint8 at the feed's view size in the loop; a learner's copy holds the same pixels normalised
     and resized for its network. `offset` and `global_size` place the rows within the global batch under DDP, so that a
     method which draws per sample can draw for the global batch and take its own rows. `crop_pct` is the share of a
-    picture's shorter side that an evaluation view shows; None in training.
+    picture's shorter side that an evaluation view shows; None in training. `views` are the rows' own views where a feed
+    has fixed ones, and `taught` is the teacher's word on them, where it was stored; None where it has to be asked.
     """
 
     image: Tensor
@@ -147,6 +160,8 @@ class Batch:
     offset: int = 0
     global_size: int | None = None
     crop_pct: float | None = None
+    views: Tensor | None = None  # (B,) int64, 0 .. V-1
+    taught: Signals | None = None
 
 
 @dataclass(frozen=True)

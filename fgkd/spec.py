@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 Precision = Literal["no", "bf16", "fp16"]
 Sampler = Literal["shuffle", "sqrt", "balanced"]
+BankPrecision = Literal["fp16", "fp32"]
 Whole = Annotated[int, Field(lt=2**63)]  # what tables, other languages and random generators can hold
 
 
@@ -249,6 +250,7 @@ class Feed(Spec):
     data_seed: Whole = Field(0, ge=0)
     precision: Precision = "no"
     bank: Whole | None = Field(None, ge=1, description="number of fixed views per image replayed from a bank")
+    bank_precision: BankPrecision = Field("fp16", description="in which a bank keeps the teacher's outputs")
     sampler: Sampler = Field("shuffle", description="how often a class is shown, see fgkd.data.sampler")
 
     def without_teacher(self) -> Feed:
@@ -284,6 +286,8 @@ class RunSpec(Spec):
     def _bank_needs_teacher(cls, feed: Feed) -> Feed:
         if feed.bank is not None and feed.teacher is None:
             raise ValueError("bank: stores a teacher's outputs, but this run has no teacher")
+        if feed.bank is None and feed.bank_precision != "fp16":
+            raise ValueError("bank_precision: is of a bank's numbers, but this run has no bank; set bank: VIEWS")
         return feed
 
     @field_validator("recipe")
@@ -328,6 +332,7 @@ def teacher_run(feed: Feed) -> RunSpec | None:
             update={
                 "teacher": None,
                 "bank": None,
+                "bank_precision": "fp16",
                 "view": view,
                 "batch_size": training.batch_size,
                 "epochs": training.epochs if teacher.train else 0,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fgkd.data.card import Card, dataset_names, read_card
     from fgkd.data.images import read_image
-    from fgkd.data.loader import EvalLoader, TrainLoader
+    from fgkd.data.loader import EvalLoader, TrainLoader, ViewLoader
     from fgkd.data.opening import open_dataset, problems
     from fgkd.data.split import ImageData, Split
     from fgkd.data.views import EvalView, TrainView, augment_names
@@ -23,6 +23,7 @@ _HOMES = {
     "read_image": "images",
     "EvalLoader": "loader",
     "TrainLoader": "loader",
+    "ViewLoader": "loader",
     "open_dataset": "opening",
     "problems": "opening",
     "ImageData": "split",
@@ -40,6 +41,7 @@ __all__ = [
     "Split",
     "TrainLoader",
     "TrainView",
+    "ViewLoader",
     "augment_names",
     "dataset_names",
     "open_dataset",

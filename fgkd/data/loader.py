@@ -156,14 +156,45 @@ class TrainLoader:
         keys = self._keys(epoch)
         firsts = range(start * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size)
         mine = [keys[first + self._offset : first + self._offset + self._share] for first in firsts]
-        for image, target, index in self._engine.run(mine):
-            yield Batch(image, target, index, view, self._offset, self.batch_size)
+        for keys_of_batch, (image, target, index) in zip(mine, self._engine.run(mine), strict=True):
+            views = None if self.bank is None else torch.tensor([own for _, own in keys_of_batch])
+            yield Batch(image, target, index, view, self._offset, self.batch_size, views=views)
 
     def _keys(self, epoch: int) -> list[Key]:
         """All showings of an epoch, in order."""
         positions, repeats = epoch_order(self.split.targets, self.sampler, self.data_seed, epoch)
         views = epoch + repeats * REPEATS_APART if self.bank is None else (epoch + repeats) % self.bank
         return list(zip(positions.tolist(), views.tolist(), strict=True))
+
+
+class ViewLoader:
+    """The fixed views of the training split: every image in view 0, then every image in view 1, and so on.
+
+    Row r is image ``r % n`` in view ``r // n`` of n images, with the pixels that a `TrainLoader` with a bank shows.
+
+    Args:
+        split, view, data_seed, workers, pin_memory, decoded: as for `TrainLoader`.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        view: ViewSpec,
+        *,
+        data_seed: int,
+        workers: int = 0,
+        pin_memory: bool = False,
+        decoded: Decoded | None = None,
+    ) -> None:
+        self.split = split
+        self._engine = _Engine(_Samples(split, view, True, data_seed, decoded), workers, pin_memory)
+
+    def rows(self, rows: Sequence[int], batch_size: int) -> Iterator[Batch]:
+        """The given rows in batches of `batch_size`; the last one may be smaller."""
+        keys = [(row % len(self.split), row // len(self.split)) for row in rows]
+        batches = [keys[first : first + batch_size] for first in range(0, len(keys), batch_size)]
+        for keys_of_batch, (image, target, index) in zip(batches, self._engine.run(batches), strict=True):
+            yield Batch(image, target, index, views=torch.tensor([view for _, view in keys_of_batch]))
 
 
 class EvalLoader:

@@ -39,9 +39,10 @@ def identify(record: RunRecord) -> Identity:
     feed = _without_seeds(spec)["feed"]
     config = hashlib.sha256(_text(spec).encode()).hexdigest()[:8]
     teacher, bank = feed.pop("teacher"), feed.pop("bank")
+    kept = [feed.pop("bank_precision")] if "bank_precision" in feed else []
     # The bank is left out of the context: a run without a teacher can have none, and still is what others compare to.
     # A head taken from a student makes no other teacher: SH-KD stands in the table of the teacher that wears the head.
-    taught_by = _text([teacher["backbone"], teacher["train"], teacher["seed"], bank]) if teacher else ""
+    taught_by = _text([teacher["backbone"], teacher["train"], teacher["seed"], bank, *kept]) if teacher else ""
     return Identity(_text([feed, spec["student"], spec["role"]]), taught_by, _text(spec["recipe"]), config)
 
 

@@ -13,7 +13,7 @@ from fgkd.spec import Feed, Precision, RunSpec, TeacherSpec
 from fgkd.suite.form import explain, teacher_form
 from fgkd.suite.grid import AXES, Cell, Override, Settings, cell, cells, entry_name, matches
 from fgkd.suite.method_entries import MethodTable, ShKD
-from fgkd.suite.yaml_places import dotted
+from fgkd.yaml_places import dotted
 
 MOST_RUNS = 50_000
 
@@ -67,8 +67,9 @@ class Expansion:
             "dataset": dataset,
             "teacher": teacher,
             "precision": self.precision,
-            "bank": settings.get("bank") if teacher else None,
         }
+        if teacher is not None and settings.get("bank") is not None:
+            feed |= {key: settings[key] for key in ("bank", "bank_precision") if key in settings}
         return RunSpec(
             feed=Feed.model_validate(feed),
             student=settings["student"],

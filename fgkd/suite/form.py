@@ -9,14 +9,25 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from fgkd.errors import near_names
-from fgkd.spec import BackboneSpec, DatasetSpec, Feed, Recipe, Sampler, Spec, TeacherSpec, TeacherTraining, ViewSpec
+from fgkd.spec import (
+    BackboneSpec,
+    BankPrecision,
+    DatasetSpec,
+    Feed,
+    Recipe,
+    Sampler,
+    Spec,
+    TeacherSpec,
+    TeacherTraining,
+    ViewSpec,
+)
 from fgkd.suite.grid import AXES, ENTRY_AXES, LISTS, entry_form
-from fgkd.suite.yaml_places import Fault, Path
+from fgkd.yaml_places import Fault, Path
 
 BACKBONE_KEYS = set(BackboneSpec.model_fields) - {"name"}
 TEACHER_KEYS = BACKBONE_KEYS | {"backbone", "name", "train", "recipe", "gate", "seed"}
 SECTIONS = {"view": ViewSpec, "recipe": Recipe}
-SETTABLE = {*LISTS, "epochs", "batch_size", "bank", "sampler", "holdout", *SECTIONS, *ENTRY_AXES}
+SETTABLE = {*LISTS, "epochs", "batch_size", "bank", "bank_precision", "sampler", "holdout", *SECTIONS, *ENTRY_AXES}
 
 
 def teacher_form(entry: Any) -> Any:
@@ -62,6 +73,7 @@ class SuiteForm(Spec):
     epochs: int = Field(Feed.model_fields["epochs"].default, ge=1)
     batch_size: int = Field(Feed.model_fields["batch_size"].default, ge=2)
     bank: int | None = Field(None, ge=1)
+    bank_precision: BankPrecision = Feed.model_fields["bank_precision"].default
     sampler: Sampler = Feed.model_fields["sampler"].default
     holdout: float | None = Field(None, ge=0.01, le=0.5)
     seeds: list[Seed] = Field([0], min_length=1)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fgkd.models.eyes import Eyes, Sight
 from fgkd.signals import Head, Needs, Signals, SignalShapes
@@ -58,7 +58,7 @@ class Teacher:
             self.network.to(memory_format=torch.channels_last)
         self.sight, self.shapes, self.credentials = sight, shapes, credentials
         self.head = None if head is None else head.detached().to(device)
-        self._autocast = autocast
+        self.device, self._autocast = device, autocast
         self.forwards = 0
 
     # no_grad rather than inference_mode: a method may use these tensors as constants inside autograd
@@ -67,6 +67,11 @@ class Teacher:
         """The teacher's word on a batch; logits and embeddings in float32."""
         self.forwards += 1
         with self._autocast():
-            given: Signals = self.network(eyes.seen_by(self.sight), needs)
+            given = self.answer(eyes.seen_by(self.sight), needs)
         as_float = lambda x: None if x is None else x.float()
         return replace(given.detached(), logits=as_float(given.logits), pooled=as_float(given.pooled))
+
+    def answer(self, image: Tensor, needs: Needs) -> Signals:
+        """The network's word on (B, 3, S, S) as it sees them."""
+        given: Signals = self.network(image, needs)
+        return given

@@ -1,0 +1,48 @@
+"""Lessons whose batches bring the teacher's word along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from fgkd.signals import Batch, Head, Needs, Signals
+from fgkd.teacher.bank.store import Bank
+
+
+class Views(Protocol):
+    """What is asked of a training loader: batches that say which view of which image each row is."""
+
+    steps_per_epoch: int
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from step `start` on."""
+
+
+class Replay:
+    """A training loader, and what a bank holds of its batches.
+
+    Args:
+        lessons: the loader, of a feed with fixed views; its batches lie on the CPU.
+        bank: of the same feed.
+        needs: what of it is read.
+        head: of the teacher, where somebody needs it.
+        pin_memory: page-locked tensors, for copies to a GPU that do not wait.
+    """
+
+    def __init__(
+        self, lessons: Views, bank: Bank, needs: Needs, *, head: Head | None = None, pin_memory: bool = False
+    ) -> None:
+        self.lessons, self.bank, self.needs, self.pin_memory = lessons, bank, needs, pin_memory
+        self.head = head if needs.head else None
+        self.steps_per_epoch = lessons.steps_per_epoch
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from step `start` on."""
+        for batch in self.lessons.epoch(epoch, start):
+            assert batch.views is not None, "a bank is replayed to fixed views only"
+            yield replace(batch, taught=self._told(self.bank.signals(batch.index, batch.views, self.needs)))
+
+    def _told(self, signals: Signals) -> Signals:
+        pinned = lambda x: x.pin_memory() if x is not None and self.pin_memory else x
+        return replace(signals, logits=pinned(signals.logits), pooled=pinned(signals.pooled), head=self.head)
