@@ -158,7 +158,7 @@ def exit_code(pid: int) -> int | None:
 def launched(folder: Path, suite: Path, phase: mmap.mmap) -> int:
     """What a fork does: the command line, with the phases made visible."""
     from fgkd.cli.main import main
-    from fgkd.runner import session
+    from fgkd.runner.finish import Recorder
     from fgkd.train.checkpoint import Shelf
     from fgkd.train.cohort import Cohort
 
@@ -176,7 +176,7 @@ def launched(folder: Path, suite: Path, phase: mmap.mmap) -> int:
     Cohort.train_epoch = shown(training, Cohort.train_epoch)  # type: ignore[method-assign]
     Cohort.answers = shown(lambda *_: "evaluation", Cohort.answers)  # type: ignore[method-assign]
     Shelf.save = shown(lambda *_: "saving", Shelf.save)  # type: ignore[method-assign]
-    session.record_cohort = shown(lambda *_: "recording", session.record_cohort)  # type: ignore[attr-defined]
+    Recorder.cohort = shown(lambda *_: "recording", Recorder.cohort)  # type: ignore[method-assign]
     places = ["--results", str(folder / "results"), "--cache", str(folder / "cache")]
     return main(["bench", "--suite", str(suite), *places, "--checkpoint-every", "0.05s"])
 

@@ -4,8 +4,8 @@
              <launch>.lock   locked while the launch lives
              guard.lock      locked for the moment in which notes are compared and written
 
-The system unlocks the files of a process that dies, so that a launch on the same machine is known to live or not. One on
-another machine, or on a file system without locks, counts as dead when its note has not been touched for long enough.
+The system unlocks the files of a process that dies, so that a launch on the same machine is known to live or not. One
+on another machine, or on a file system without locks, counts as dead when its note was not touched for long enough.
 """
 
 from __future__ import annotations

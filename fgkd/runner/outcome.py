@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -101,17 +102,24 @@ def make_record(
     )
 
 
-def bare_record(
-    spec: RunSpec, status: Status, reason: str, suite: Suite, data: ImageData, engine: Engine
-) -> RunRecord:
-    """The record of a run of which nothing more can be said than why it failed."""
+@dataclass(frozen=True)
+class Fault:
+    """A run of which nothing more can be said than why it failed."""
+
+    run: RunSpec
+    status: str
+    reason: str
+
+
+def bare_record(fault: Fault, suite: Suite, data: ImageData, engine: Engine) -> RunRecord:
+    """The record of such a run."""
     return RunRecord(
-        run_id=spec.run_id,
-        spec=spec,
+        run_id=fault.run.run_id,
+        spec=fault.run,
         suite=suite.name,
         suite_version=suite.version,
-        status=status,
-        reason=reason,
+        status=cast("Status", fault.status),
+        reason=fault.reason,
         data=_data_facts(data),
         environment=environment(engine, datetime.now(UTC).isoformat(timespec="seconds")),
     )

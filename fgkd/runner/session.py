@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from rich.console import Console
 
 from fgkd.data import ImageData
-from fgkd.collective import together
 from fgkd.errors import UserError, UserErrors
 from fgkd.files import sweep
 from fgkd.leaderboard import print_board, write_boards
 from fgkd.models.store import WeightStore
-from fgkd.plan import PlannedCohort
+from fgkd.plan import PlannedCohort, dependencies, part_of
 from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
 from fgkd.record import recorded_ids, records_folder
-from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.admission import Baselines, judge
-from fgkd.runner.finish import record_cohort
+from fgkd.runner.claims import Claims
+from fgkd.runner.finish import Recorder
+from fgkd.runner.following import followers
 from fgkd.runner.grace import Grace
+from fgkd.runner.ledger import Holder, locked
+from fgkd.runner.onlookers import Onlooker
 from fgkd.runner.options import Options
-from fgkd.runner.planning import CHECKPOINTS, plan_for, rerun_of, shard
+from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, plan_for, rerun_of, shard
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.qualms import twins
-from fgkd.runner.resume import Checkpoints, facts_of
+from fgkd.runner.resume import Checkpoints
+from fgkd.runner.summary import failures, still_running
 from fgkd.runner.supplies import Supplies
+from fgkd.runner.training import Training
+from fgkd.runner.turns import Turn, Turns
 from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar
-from fgkd.train.cohort import Cohort
 from fgkd.train.engine import Engine
+from fgkd.train.faults import device_lost, told
 
 
 def dry_run(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> dict[str, Any]:
@@ -83,10 +90,13 @@ class _Session:
         self.engine = Engine(runs[0].feed.precision, compiles=options.compile)
         self.store = WeightStore(options.cache / "weights")
         self.supplies = Supplies(options, self.engine, self.store, self.say)
-        self.refused: list[str] = []
+        self.refused: list[str] = []  # what the user can mend
+        self.broken: list[str] = []  # what nobody foresaw
+        self.left_to_others: dict[str, Holder] = {}
         self.baselines = Baselines(self.folder, self.runs)
         self.bars: dict[str, Bar] = {}  # by run id
-        self.rerun = rerun_of(suite, shard(runs, options.shard), options) if options.rerun else None
+        self.mine = shard(runs, options.shard)
+        self.rerun = rerun_of(suite, self.mine, options) if options.rerun or options.retry_failed else None
 
     def say(self, text: str) -> None:
         """One line, told by the first process; before the engine knows which one it is."""
@@ -95,16 +105,50 @@ class _Session:
 
     def run(self) -> int:
         """All cohorts, then the boards."""
-        with SuiteProgress(self.plan, self.console, enabled=self.engine.main) as progress:
+        with SuiteProgress(
+            self.plan, self.console, enabled=self.engine.main, onlookers=self.onlookers()
+        ) as progress:
             self.tidy(progress)
-            for number, planned in enumerate(self.plan.cohorts, 1):
-                try:
-                    self.run_cohort(number, planned, progress)
-                except UserError as error:
-                    self.refused.append(str(error))
-                    progress.say(f"{planned.feed.dataset.name}: {error}", style="red")
-                self.engine.release()
+            with Claims(self.shared_folders if self.engine.main else [], progress.say) as claims:
+                turns = Turns(
+                    self.plan,
+                    claims,
+                    settled=self.settled,
+                    agree=lambda choice: self.engine.gather_values(choice)[0],
+                    main=self.engine.main,
+                    say=progress.say,
+                )
+                while (turn := turns.next()) is not None:
+                    self.attempt(turn, progress)
+                    turns.end(turn)
+                self.left_to_others = turns.elsewhere()
         return self.report()
+
+    def onlookers(self) -> list[Onlooker]:
+        """Who follows beside the bars."""
+        rerun = lambda: self.rerun.name if self.rerun else ""
+        return followers(self.folder.parent, self.options, self.say, main=self.engine.main, rerun=rerun)
+
+    @property
+    def shared_folders(self) -> list[Path]:
+        """Where launches tell each other what they train."""
+        return [self.folder.parent / ".claims", self.options.cache / CLAIMS]
+
+    def attempt(self, turn: Turn, progress: SuiteProgress) -> None:
+        """Run a cohort; whatever is wrong with it, the others are run too."""
+        name = turn.cohort.feed.dataset.name
+        try:
+            self.run_cohort(turn.number, turn.cohort, progress)
+        except UserError as error:
+            self.refused.append(str(error))
+            progress.say(f"{name}: {error}", style="red")
+        except Exception as error:
+            if self.engine.world > 1 or device_lost(error):
+                raise
+            runs = f"{len(turn.cohort.runs)} runs on {name}"
+            self.broken.append(f"{runs} are not recorded: {told(error)}; the same command tries them again")
+            progress.say(f"{runs} stopped by an error:\n{traceback.format_exc()}", style="red")
+        self.engine.release()
 
     def tidy(self, progress: SuiteProgress) -> None:
         """Say what is done already or doubtful, and remove what launches that were killed left behind."""
@@ -112,15 +156,16 @@ class _Session:
             progress.say(warning, style="yellow")
         done = len(self.plan.recorded)
         if self.rerun is not None and self.rerun.under_way:
-            progress.say(f"continuing the rerun begun {self.rerun.begun}; remove {self.rerun.path} to begin a new one")
+            note = self.rerun
+            progress.say(f"continuing the {note.kind} begun {note.begun}; remove {note.path} to begin a new one")
         elif done:
             progress.say(f"{done} runs of {self.suite.name} are recorded already")
         with self.engine.accelerator.main_process_first():
             if self.engine.main:
                 sweep(self.folder)
             if self.rerun is not None:  # the others read what the main process noted
-                self.rerun = rerun_of(self.suite, shard(self.runs, self.options.shard), self.options)
-                self.rerun.begin(run.run_id for run in self.plan.runs)
+                self.rerun.look()
+                self.rerun.begin(self.to_replace())
         self.checkpoints = Checkpoints(
             self.options.cache / CHECKPOINTS,
             self.engine,
@@ -130,58 +175,66 @@ class _Session:
             rerun=self.rerun.name if self.rerun else "",
         )
         self.checkpoints.forget(self.done)
+        recorder = Recorder(self.suite, self.store, self.folder, self.engine, self.rerun, self.bars)
+        self.training = Training(self.supplies, self.checkpoints, recorder, self.grace, progress, self.refused)
+
+    def to_replace(self) -> set[str]:
+        """What a rerun or a retry replaces, if it is begun now."""
+        todo = {run.run_id for run in self.plan.runs}
+        if self.options.retry_failed:
+            return {run_id for run_id in todo & recorded_ids(self.folder) if has_failed(self.folder, run_id)}
+        return todo
 
     @property
     def done(self) -> set[str]:
         """Runs that this command need not run any more."""
         recorded = recorded_ids(self.folder)
-        return recorded if self.rerun is None else self.rerun.done(recorded)
+        if self.rerun is None:
+            return recorded
+        self.rerun.look()
+        return self.rerun.done(recorded)
+
+    def settled(self, runs: Iterable[str]) -> set[str]:
+        """Those of the runs that need no training here: recorded, and with weights at hand if others wait for them."""
+        awaited = frozenset().union(*(cohort.waits_for for cohort in self.plan.cohorts))
+        awaited |= {run.run_id for run in self.plan.runs if run.role == "teacher"}
+        done = self.done & set(runs)
+        return {r for r in done if r not in awaited or r in self.store or has_failed(self.folder, r)}
 
     def report(self) -> int:
         """Write and print the boards; what is the exit code?"""
         self.engine.wait()
         if not self.engine.main:
             return 0
-        wanted = {run.run_id for run in self.runs}
-        files = write_boards(self.folder.parent)
+        with locked(self.shared_folders[0] / "boards.lock"):  # the last one to write has seen all records
+            files = write_boards(self.folder.parent)
         print_board(files.records, self.console)
-        for problem in [*files.problems, *self.refused]:
+        wanted = {run.run_id for run in [*self.mine, *self.plan.runs]}
+        lost = failures(files.records, wanted)
+        for problem in [*files.problems, *lost, *self.broken, *self.refused]:
             self.console.print(problem, style="red", highlight=False, markup=False)
+        for line in still_running(self.left_to_others):
+            self.console.print(line, highlight=False, markup=False)
+        if self.refused:
+            return 2
         ok = {record.run_id for record in files.records if record.status == "ok"}
-        complete = wanted <= ok or self.options.shard is not None
-        return 2 if self.refused else 0 if complete else 1
+        return 0 if wanted <= ok | self.left_to_others.keys() and not self.broken else 1
 
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:
-        """Train, examine and record one cohort."""
-        if absent := [run_id for run_id in sorted(planned.waits_for) if run_id not in self.store]:
-            raise UserError(
-                f"{len(planned.runs)} runs wait for {', '.join(absent)}, which did not end well; see its record"
-            )
-        data = self.supplies.data(planned.feed)
-        admitted = self.admitted(planned, data, progress)
-        if admitted is None:
+        """Train, examine and record those of one cohort who have what they need, and a teacher who is one."""
+        waiting = [run for run in planned.runs if any(d.run_id not in self.store for d in dependencies(run))]
+        if waiting:
+            absent = {d.run_id for run in waiting for d in dependencies(run)} - set(self.store.ids())
+            why = f"wait for {', '.join(sorted(absent))}, which did not end well; see its record, and --retry-failed"
+            self.refused.append(f"{len(waiting)} runs {why}")
+            progress.say(self.refused[-1], style="red")
+        ready = [run for run in planned.runs if run not in waiting]
+        if not ready:
             return
-        planned, feed = admitted, admitted.feed
-        loaders = self.supplies.loaders(feed, data)
-        workshop = self.supplies.workshop(data)
-        teacher, survey = self.supplies.teacher(planned, workshop, data)
-        steps = loaders.train.steps_per_epoch
-        learners = [self.supplies.learner(run, workshop, teacher, survey, steps) for run in planned.runs]
-        progress.start_cohort(number, planned, steps)
-        facts = {run.run_id: self.facts(run, data) for run in planned.runs}
-        with self.checkpoints.keeper(planned, facts) as keeper, self.grace.patience():
-            cohort = Cohort(feed, learners, teacher, loaders, self.engine, watch=progress, keeper=keeper)
-            if self.checkpoints.resume(cohort, facts):
-                progress.resume_cohort(cohort)
-            with together():
-                cohort.run()
-            self.record(cohort, data)
-        self.checkpoints.forget(self.done)
-
-    def facts(self, run: RunSpec, data: ImageData) -> dict[str, Any]:
-        """What a saved state of a run belongs to; one of a rerun to that rerun alone, which was asked for anew."""
-        own = facts_of(run, data, self.store, self.engine)
-        return own if self.rerun is None else {**own, "rerun": self.rerun.name}
+        data = self.supplies.data(planned.feed)
+        if (admitted := self.admitted(part_of(planned, ready), data, progress)) is not None:
+            self.training.run(number, admitted, data)
+            self.checkpoints.forget(self.done)
 
     def admitted(self, planned: PlannedCohort, data: ImageData, progress: SuiteProgress) -> PlannedCohort | None:
         """Those of a cohort whose teacher is proven to be one; None where nobody is left."""
@@ -196,13 +249,3 @@ class _Session:
         self.refused += ruling.refusals
         self.bars |= ruling.bars
         return ruling.cohort
-
-    def record(self, cohort: Cohort, data: ImageData) -> None:
-        """Weights and records of a cohort, by the main process."""
-        if self.engine.main:
-            if data.task == "classification":
-                write_truth(self.folder.parent, Truth.of(data))
-            record_cohort(
-                cohort, data, self.suite, store=self.store, folder=self.folder, bars=self.bars, rerun=self.rerun
-            )
-        self.engine.wait()

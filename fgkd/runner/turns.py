@@ -102,8 +102,7 @@ class Turns:
 
     def _look(self) -> None:
         done = self.settled(run_id for ids in self._todo.values() for run_id in ids) | self._tried
-        for ids in self._todo.values():
-            ids -= done
+        self._todo = {number: ids - done for number, ids in self._todo.items()}
 
     def _tell(self, held: dict[str, Holder], waiting: set[str]) -> None:
         holders = ", ".join(sorted({str(holder) for holder in held.values()})) or "nobody"

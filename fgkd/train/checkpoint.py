@@ -58,6 +58,10 @@ class Generation:
         """Whether all of these runs are in it."""
         return set(runs) <= self.manifest.get("runs", {}).keys()
 
+    def is_of_use(self, runs: Iterable[str]) -> bool:
+        """Whether somebody of them still learns in it, or ended well; not all of them wait for more memory."""
+        return any(self.manifest["runs"][run_id].get("status") != "oom" for run_id in runs)
+
     def strange_facts(self, facts: Mapping[str, Facts]) -> list[str]:
         """Names of the facts that differ from what the runs (by id) belong to now."""
         saved = {run_id: self.manifest["runs"][run_id]["facts"] for run_id in facts}
@@ -110,7 +114,11 @@ class Shelf:
         try:
             draft.mkdir()
             runs = {
-                run_id: {"sha256": _write(draft / f"{run_id}.pt", state), "facts": dict(self.facts[run_id])}
+                run_id: {
+                    "sha256": _write(draft / f"{run_id}.pt", state),
+                    "facts": dict(self.facts[run_id]),
+                    "status": state.get("status"),
+                }
                 for run_id, state in learners.items()
             }
             manifest = {"position": position, "session": self.session, "cohort": cohort, "runs": runs}

@@ -15,6 +15,7 @@ from torch import Tensor
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Lesson, Needs, Progress, Signals
 from fgkd.spec import Feed
+from fgkd.teacher.bank import Service
 from fgkd.teacher.live import Teacher
 from fgkd.train.clock import Clock
 from fgkd.train.engine import Engine
@@ -49,12 +50,16 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Loaders:
-    """The three ways into a data set; where test's classes are `unseen` in training, it judges embeddings alone."""
+    """The three ways into a data set; where test's classes are `unseen` in training, it judges embeddings alone.
+
+    `service` says who serves the teacher's word in training, where the feed has a bank.
+    """
 
     train: Lessons
     holdout: Iterable[Batch]
     test: Iterable[Batch]
     unseen: bool = False
+    service: Service | None = None
 
 
 @dataclass
@@ -195,7 +200,10 @@ class Cohort:
         with self.clock.span("load"):
             batch = self.engine.to_device(batch)
             eyes = Eyes(batch.image)
-        signals, needs = Signals(), self.needs(progress)
+        needs = self.needs(progress)
+        if batch.taught is not None:
+            return eyes, Lesson(batch, batch.taught, progress)
+        signals = Signals()
         if self.teacher is not None and needs:
             with self.clock.span("teacher"):
                 signals = self.teacher.signals(eyes, needs)
