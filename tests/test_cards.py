@@ -163,11 +163,14 @@ def test_default_is_the_first_protocol():
         (GOOD.replace("num_classes: 2", "num_classes: 1"), "fgkd.num_classes"),
         (GOOD.replace("license: mit\n", ""), "license: Field required"),
         (GOOD.replace("folder:", "folders:"), "fgkd.folders: Extra inputs"),
-        (GOOD.replace("[en]", "[en"), "not YAML"),
+        (GOOD.replace("[en]", "[en"), "5:16: not valid YAML"),
         ("# no front matter", "expected front matter"),
-        (GOOD.replace("mit", "!!python/object/apply:os.getcwd []"), "not YAML"),
+        (GOOD.replace("mit", "!!python/object/apply:os.getcwd []"), "license: expected plain data"),
+        (GOOD.replace("mit", "[" * 100_000), "nested too deeply"),
+        (GOOD.replace("mit", "&a [*a]"), "nested more than 50 deep"),
+        (GOOD.replace("mit", "x" * 600_000), "at most 500000 characters"),
     ],
 )
 def test_wrong_cards_are_told_where(text, said):
-    with pytest.raises(UserError, match=rf"mine\.md: .*{said}"):
+    with pytest.raises(UserError, match=rf"mine\.md:.*{said}"):
         parse_card(text, "mine", "mine.md")

@@ -14,7 +14,7 @@ from fgkd.cli.main import main
 from fgkd.cli.schema import schema_text
 from fgkd.data.card import card_folder
 from fgkd.suite.reading import suite_names, suite_path
-from fgkd.suite.yaml_places import parse_yaml
+from fgkd.yaml_places import parse_yaml
 from tests.board_factory import suite_records
 
 ROOT = Path(__file__).resolve().parents[1]

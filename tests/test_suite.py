@@ -17,7 +17,7 @@ from fgkd.errors import UserError
 from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Filters, Suite, load_suite, suite_names
 from fgkd.suite.check import Known
-from fgkd.suite.yaml_places import parse_yaml
+from fgkd.yaml_places import parse_yaml
 
 KNOWN = Known(dataset_names(), augment_names())
 SMALL: dict[str, Any] = {

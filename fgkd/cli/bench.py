@@ -20,7 +20,7 @@ from fgkd.errors import UserError
 from fgkd.spec import RunSpec
 from fgkd.suite import Filters, Suite, load_suite, suite_names, suite_path
 from fgkd.suite.check import Known
-from fgkd.suite.yaml_places import parse_yaml
+from fgkd.yaml_places import parse_yaml
 
 
 def bench(args: Namespace) -> int:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from fgkd.errors import UserErrors
-from fgkd.suite.yaml_places import parse_yaml
+from fgkd.yaml_places import parse_yaml
 
 
 def distill(args: Namespace) -> int:

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fgkd.errors import UserError, unknown_name
+from fgkd.yaml_places import parse_yaml
 
 SplitName = Literal["train", "val", "test"]
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -166,13 +166,16 @@ def read_card(name: str) -> Card:
 def parse_card(text: str, name: str, where: str) -> Card:
     """A card from its Markdown; `where` is what error texts call it."""
     try:
-        _, front, body = text.split("---\n", 2)
-        values = yaml.safe_load(front)
-        return Card(**values, name=name, text=body.strip())
-    except yaml.YAMLError as error:
-        raise UserError(f"{where}: the front matter is not YAML: {error}") from error
+        head, front, body = text.split("---\n", 2)
+    except ValueError:
+        raise UserError(f"{where}: expected front matter between two lines '---', then text") from None
+    document = parse_yaml("\n" * (head.count("\n") + 1) + front)  # so that lines are counted as in the file
+    if document.faults:
+        raise UserError("; ".join(document.describe(fault, where) for fault in document.faults))
+    if not isinstance(document.value, dict):
+        raise UserError(f"{where}: expected front matter of keys and values, found {type(document.value).__name__}")
+    try:
+        return Card.model_validate({**document.value, "name": name, "text": body.strip()})
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise UserError(f"{where}: {'; '.join(problems)}") from error
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{where}: expected front matter between two lines '---', then text ({error})") from error

@@ -12,7 +12,7 @@ from fgkd.errors import UserError, unknown_name
 from fgkd.suite.form import SECTIONS, SETTABLE, form_faults, unknown_key
 from fgkd.suite.grid import AXES, ENTRY_AXES, LISTS, Override, Settings, entry_form, entry_name, matches, put
 from fgkd.suite.method_entries import MethodTable
-from fgkd.suite.yaml_places import Fault, Path
+from fgkd.yaml_places import Fault, Path
 
 
 @dataclass(frozen=True)

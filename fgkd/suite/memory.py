@@ -12,7 +12,7 @@ from fgkd.errors import UserErrors
 from fgkd.suite.check import Known, check_suite
 from fgkd.suite.method_entries import MethodTable
 from fgkd.suite.reading import Suite, suite_of
-from fgkd.suite.yaml_places import dotted
+from fgkd.yaml_places import dotted
 
 
 def make_suite(value: Mapping[str, Any], known: Known | None = None) -> Suite:

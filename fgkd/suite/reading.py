@@ -18,7 +18,7 @@ from fgkd.suite.check import Known, check_overrides, check_suite, override_of
 from fgkd.suite.expand import Expansion
 from fgkd.suite.grid import AXES, Override, Settings
 from fgkd.suite.method_entries import MethodTable
-from fgkd.suite.yaml_places import Document, Fault, dotted, parse_yaml
+from fgkd.yaml_places import Document, Fault, dotted, parse_yaml
 
 
 @dataclass(frozen=True)
