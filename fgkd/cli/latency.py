@@ -51,7 +51,8 @@ def latency(args: Namespace) -> int:
 
 def _sorted_out(args: Namespace) -> tuple[list[tuple[Path, RunRecord]], list[str]]:
     """The runs that are meant, one for each different network of a suite, and the names that are no runs."""
-    folders = suite_results(None, args.suite, args.results) if args.suite or args.results.is_dir() else []
+    anything = any((args.results / "records").glob("*.json")) or any(args.results.glob("*/records"))
+    folders = suite_results(None, args.suite, args.results) if args.suite or anything else []
     if not args.names:
         return _different([(folder, r) for folder in folders for r in read_records(folder / "records")[0]]), []
     known = {run_id for folder in folders for run_id in recorded_ids(folder / "records")}

@@ -1,0 +1,121 @@
+"""Latencies: measured by the clock, kept by device, found by network."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from fgkd.cli.main import main
+from fgkd.errors import UserError
+from fgkd.models.latency import FEWEST, WARM_UP, threads, time_network
+from fgkd.record import StudentFacts, write_record
+from fgkd.report.latency import Latency, latencies_of, latency_path, read_latencies, write_latencies
+from tests.board_factory import record, run_spec
+
+ROW = Latency("net", 32, 10, 20, 1.5, 2.5, 64, 1000.0, "Some CPU", 2, "fp32", "2.0", "1.0", "2026-01-01T00:00:00+00:00")
+CPU = torch.device("cpu")
+
+
+class Sleeper(nn.Module):
+    """Takes a known time: a part for the call, and a part for each image."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, images):
+        assert torch.is_inference_mode_enabled()
+        assert not self.training
+        self.calls.append(tuple(images.shape))
+        time.sleep(0.002 + 0.0005 * len(images))
+        return images
+
+
+def test_times_are_of_one_image_and_of_batches():
+    sleeper = Sleeper()
+    found = time_network(sleeper, 16, batch_size=8, device=CPU, seconds=0)
+    assert sleeper.calls == [(1, 3, 16, 16)] * (WARM_UP + FEWEST) + [(8, 3, 16, 16)] * (WARM_UP + FEWEST)
+    assert 2.5 <= found.batch1_ms < 10
+    assert found.batch1_ms <= found.batch1_ms_p90
+    assert 8 / 0.024 < found.images_per_second <= 8 / 0.006
+
+
+def test_threads_are_given_back():
+    before = torch.get_num_threads()
+    with threads(before + 1) as count:
+        assert count == torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_rows_are_kept_by_device_and_the_last_counts(tmp_path):
+    faster = Latency(**{**vars(ROW), "batch1_ms": 0.5})
+    gpu = Latency(**{**vars(ROW), "device": "NVIDIA H200", "threads": 0})
+    other = Latency(**{**vars(ROW), "batch_size": 8})
+    write_latencies(tmp_path, [ROW, gpu])
+    write_latencies(tmp_path, [faster, other])
+    assert latency_path(tmp_path, ROW.place).name == "some-cpu-2-threads-fp32.csv"
+    assert latency_path(tmp_path, gpu.place).name == "nvidia-h200-fp32.csv"
+    assert read_latencies(tmp_path) == [gpu, other, faster]
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    write_latencies(tmp_path, [ROW])
+    path = latency_path(tmp_path, ROW.place)
+    path.write_text(path.read_text().replace("1.5", "fast"))
+    with pytest.raises(UserError, match="expected latencies as fgkd latency writes them"):
+        read_latencies(tmp_path)
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """Runs of one network under two methods, and of another that deploys more."""
+    student = StudentFacts(img_size=32, param_count=400_000, macs=9_000_000)
+    more = StudentFacts(img_size=32, param_count=500_000, macs=9_500_000, deployed_extra=True)
+    for method, facts in (("kd", student), ("at", student), ("simkd", more)):
+        teacher = {"backbone": "test_vit"}
+        spec = run_spec(method, student="test_resnet", teacher=teacher, view={"size": 32})
+        write_record(record(spec, student=facts), tmp_path / "tiny/records")
+    return tmp_path / "tiny"
+
+
+def test_command_times_each_different_network_of_a_suite_once(suite, capsys):
+    flags = ["--results", str(suite.parent), "--seconds", "0.01", "--batch-size", "2", "--device", "cpu"]
+    assert main(["latency", "--suite", "tiny", *flags, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert sorted((row["student"], row["param_count"]) for row in rows) == [
+        ("test_resnet", 400_000),
+        ("test_resnet", 500_000),
+    ]
+    assert all(row["batch1_ms"] > 0 and row["images_per_second"] > 0 and row["batch_size"] == 2 for row in rows)
+    kd = run_spec("kd", student="test_resnet", teacher={"backbone": "test_vit"}, view={"size": 32})
+    found = latencies_of(suite, record(kd, student=StudentFacts(img_size=32, param_count=400_000, macs=9_000_000)))
+    assert len(found) == 2
+    assert main(["latency", "at", *flags]) == 0
+    assert len(read_latencies(suite)) == 2, "the same network again"
+    assert "from pixels to logits on the device" in capsys.readouterr().out
+
+
+def test_command_times_networks_of_timm_and_keeps_nothing(tmp_path, capsys):
+    flags = ["--results", str(tmp_path), "--seconds", "0.01", "--batch-size", "2", "--device", "cpu", "--size", "32"]
+    assert main(["latency", "test_resnet", *flags, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["student"], row["img_size"]) == ("test_resnet", 32)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "expected run ids, names of networks, or --suite"),
+        (["test_resnet", "--batch-size", "0"], "expected numbers above 0"),
+        (["test_resnet", "--device", "abacus"], "--device abacus"),
+        (["no_such_network"], "no_such_network"),
+    ],
+)
+def test_mistakes_are_told(flags, said, tmp_path, capsys):
+    assert main(["latency", *flags, "--results", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
