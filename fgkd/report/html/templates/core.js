@@ -39,6 +39,14 @@ const el = (tag, attributes, ...children) => fill(document.createElement(tag), a
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 const bdi = (text) => el("bdi", {}, text);
 
+// Draw a part of the page anew, and leave the keyboard on the control that it was on.
+const redrawn = (place, draw) => {
+  const controls = () => [...place.querySelectorAll("button, select, input")];
+  const at = controls().indexOf(document.activeElement);
+  draw();
+  if (at >= 0) controls()[Math.min(at, controls().length - 1)]?.focus();
+};
+
 const MINUS = "\u2212";
 const given = (value) => value !== null && value !== undefined;
 const fixed = (value, decimals = 2) => (given(value) ? value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", MINUS) : "");

@@ -7,12 +7,9 @@ const SECTIONS = { scatter: drawScatter, forest: drawForest, curves: drawCurves,
 const DRAWN_BY = { table: Object.keys(SECTIONS), x: ["scatter"], against: ["forest"], confused: ["failures"] };
 listeners.push((changed) => {
   if (!groups.length) return;
-  if (changed.includes("table")) { highlighted.clear(); drawChooser(); }
+  if (changed.includes("table")) { highlighted.clear(); redrawn(byId("chooser"), drawChooser); }
   const names = new Set(changed.flatMap((name) => DRAWN_BY[name] || []));
-  const focused = document.activeElement?.closest?.("main section")?.id;
-  const place = focused && [...byId(focused).querySelectorAll("button, select")].indexOf(document.activeElement);
-  names.forEach((name) => SECTIONS[name]());
-  if (focused && names.has(focused)) byId(focused).querySelectorAll("button, select")[place]?.focus();
+  names.forEach((name) => redrawn(byId(name), SECTIONS[name]));
   redraw();
 });
 const show = () => { readAddress(); listeners.forEach((listener) => listener(Object.keys(DEFAULTS))); };

@@ -44,20 +44,20 @@ const shared = (name, label, size) => ({
 const VIEWS = {
   configurations: [
     { key: "method", title: "Method", value: (c) => c.label, draw: (c) => el("th", { scope: "row" }, opener(c.runs[0].id, c.label), chips(c), under(c)) },
-    shared("suite", "Suite", "wide"), shared("dataset", "Data set", "medium"), shared("teacher", "Teacher", "wide"), shared("student", "Student", "medium"),
+    shared("dataset", "Data set", "medium"), shared("teacher", "Teacher", "wide"), shared("student", "Student", "medium"),
     { key: "score", title: title.replace(/^./, (c) => c.toUpperCase()), high: true, value: (c) => c.mean, draw: scoreCell },
     { key: "kd", title: "vs kd", num: true, high: true, value: (c) => c.kd && c.kd[0], draw: (c) => deltaCell(c.kd) },
     { key: "scratch", title: "vs scratch", num: true, high: true, size: "medium", value: (c) => c.scratch && c.scratch[0], draw: (c) => deltaCell(c.scratch, "medium") },
     { key: "rank", title: "Rank", num: true, size: "medium", value: (c) => c.rank, draw: (c) => numberCell(c.rank, "medium") },
     { key: "params", title: "Params, M", num: true, size: "medium", value: (c) => c.params, draw: (c) => numberCell(c.params, "medium") },
-    { key: "macs", title: "MACs, M", num: true, size: "wide", value: (c) => c.macs, draw: (c) => numberCell(c.macs, "wide") },
+    { key: "macs", title: "MACs, M", num: true, size: "extra", value: (c) => c.macs, draw: (c) => numberCell(c.macs, "extra") },
     { key: "seconds", title: "Cost, s", num: true, size: "wide", value: (c) => alone(c), draw: (c) => numberCell(alone(c), "wide") },
     { key: "runs", title: "Runs", num: true, size: "wide", value: (c) => c.n, draw: (c) => el("td", { class: "num wide" }, `${c.statuses.ok || 0}/${c.total}`) },
   ],
   runs: [
     { key: "run", title: "Run", value: (r) => r.id, draw: (r) => el("th", { scope: "row" }, opener(r.id, r.id), r.status !== "ok" && el("span", { class: "chip" }, r.status), under(r.of)) },
     { key: "method", title: "Method", size: "medium", value: (r) => r.of.label, draw: (r) => plainCell(r.of.label, "medium") },
-    shared("suite", "Suite", "wide"), shared("dataset", "Data set", "wide"), shared("teacher", "Teacher", "wide"), shared("student", "Student", "medium"),
+    shared("dataset", "Data set", "wide"), shared("teacher", "Teacher", "wide"), shared("student", "Student", "medium"),
     { key: "seed", title: "Seed", num: true, value: (r) => r.seed, draw: (r) => el("td", { class: "num" }, r.dataSeed ? `${r.seed}/${r.dataSeed}` : String(r.seed)) },
     { key: "score", title: title.replace(/^./, (c) => c.toUpperCase()), high: true, value: (r) => r.score, draw: scoreCell },
     { key: "best", title: "Best epoch\u2019s", num: true, high: true, size: "medium", value: (r) => r.bestScore, draw: (r) => el("td", { class: "num medium" }, fixed(r.bestScore)) },
@@ -121,7 +121,6 @@ const drawTable = () => {
   const visible = printing ? rows : rows.slice(0, shown);
   const values = rows.flatMap((row) => [row.low, row.high, row.mean, row.score]).filter(given);
   const scale = [Math.max(0, Math.min(...values)), Math.min(100, Math.max(...values))];
-  const focused = document.activeElement?.dataset?.sort;
   const what = state.view === "runs" ? "run" : "configuration";
   byId("count").textContent = rows.length === all.length ? plural(rows.length, what) : `${rows.length.toLocaleString("en-GB")} of ${plural(all.length, what)}`;
   byId("table").replaceChildren(el("table", {},
@@ -133,7 +132,6 @@ const drawTable = () => {
   byId("more").replaceChildren(...(left > 0 ? [
     el("button", { type: "button", class: "quiet", onclick: () => { shown += PAGE; drawTable(); } }, `Show ${Math.min(PAGE, left)} more`),
     el("button", { type: "button", class: "quiet", onclick: () => { shown = Infinity; drawTable(); } }, `Show all ${rows.length.toLocaleString("en-GB")}`)] : []));
-  if (focused) byId("table").querySelector(`[data-sort="${CSS.escape(focused)}"]`)?.focus();
 };
 const drawFilters = () => {
   const options = (name) => [...new Set(cells.flatMap(facets[name]))].sort(collator.compare);
@@ -153,6 +151,6 @@ byId("table").addEventListener("click", (event) => {
 listeners.push((changed) => {
   if (changed.every((name) => ["open", "table", "x", "against", "confused"].includes(name))) return;
   if (!changed.includes("sort")) shown = PAGE;
-  if (!(changed.length === 1 && changed[0] === "q" && document.activeElement?.type === "search")) drawFilters();
-  drawTable();
+  if (!(changed.length === 1 && changed[0] === "q" && document.activeElement?.type === "search")) redrawn(byId("filters"), drawFilters);
+  redrawn(byId("table"), drawTable);
 });

@@ -1,0 +1,202 @@
+"""What the page knows: held to the records by hand-made numbers, the same bytes every time, and small."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fgkd.leaderboard import check_boards, summary, write_boards
+from fgkd.record import write_record
+from fgkd.report.comparison import cells_of, tables_of
+from fgkd.report.html import Beside, report_page
+from fgkd.report.html.calibration import reliability_of
+from fgkd.report.html.confusions import confusion_of
+from fgkd.report.html.curves import curve_of, points_per_curve
+from fgkd.report.html.headline import answers_of
+from fgkd.report.html.mistakes import mistakes_of, wanted_pictures
+from fgkd.report.html.packing import Blocks
+from fgkd.report.overview import check_overview, overview_page, write_overview
+from fgkd.report.truth import truth_path, write_truth
+from tests.board_factory import record, run_spec, suite_records
+from tests.report.html.factory import CLASSES, many_records, truth, varied_records
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def rows(table: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dict(zip(table["names"], row, strict=True)) for row in table["rows"]]
+
+
+def test_configurations_agree_with_the_summary() -> None:
+    records = suite_records()
+    table = summary(records).set_index("method")
+    data = data_of(report_page(records, [], title="tiny"))
+    cells = rows(data["cells"])
+    assert len(cells) == len(table)
+    standings = {one["cell"]: one for group in data["groups"] for one in rows(group["standings"])}
+    for number, cell in enumerate(cells):
+        expected = table.loc[cell["label"]]
+        assert cell["mean"] == pytest.approx(expected.top1_mean, abs=1e-3)
+        assert cell["n"] == expected.n
+        if cell["n"] > 1:
+            assert cell["low"] == pytest.approx(expected.top1_ci_low, rel=1e-4)
+            assert cell["high"] == pytest.approx(expected.top1_ci_high, rel=1e-4)
+        if cell["label"] == "crd":
+            mean, low, high, p, pairs = standings[number]["kd"]
+            assert (mean, pairs) == (pytest.approx(expected.delta_kd, abs=1e-3), 3)
+            assert p == pytest.approx(expected.delta_kd_p, rel=1e-2)
+            assert low < mean < high
+
+
+def test_one_run_has_no_interval() -> None:
+    cell = rows(data_of(report_page([record()], [], title="x"))["cells"])[0]
+    assert (cell["n"], cell["low"], cell["high"], cell["sd"]) == (1, None, None, None)
+    assert "one run, so no interval" in report_page([record()], [], title="x")
+
+
+def test_the_headline_names_the_best_complete_method_and_its_rivals() -> None:
+    answer = answers_of(tables_of(cells_of(suite_records())))[0]
+    assert (answer.method, answer.student, answer.score) == ("crd", "small_net", "62.3 %")
+    assert answer.interval == "95 % interval 54.3 to 70.3, 3 runs"
+    assert answer.against.startswith(
+        "+6.3 points against kd over 3 pairs of runs: not significant (Holm-corrected p = "
+    )
+    assert answer.rivals == "Its interval overlaps those of kd and at."
+
+
+def test_without_a_complete_method_nothing_is_recommended() -> None:
+    records = [record(run_spec("kd", seed=0)), record(run_spec("kd", seed=1), None)]
+    assert answers_of(tables_of(cells_of(records))) == []
+    assert "none is recommended" in report_page(records, [], title="x")
+    assert "none is recommended" in report_page([], [], title="x")
+
+
+def test_failures_and_their_reasons_are_there() -> None:
+    runs = rows(data_of(report_page(suite_records(), [], title="x"))["runs"])
+    failed = [run for run in runs if run["status"] != "ok"]
+    assert [(run["status"], run["reason"], run["score"]) for run in failed] == [
+        ("failed", "RuntimeError: no luck", None)
+    ]
+
+
+def test_confusions_are_counts_of_the_predictions() -> None:
+    cell = next(cell for cell in cells_of(varied_records()) if cell.method == "crd")
+    blocks = Blocks()
+    found = confusion_of(cell, {"r1": truth()}, blocks)
+    assert found is not None
+    assert found["runs"] == 3
+    a, b, wrong, reverse, size, _ = found["pairs"][0]
+    assert (blocks.all[a], blocks.all[b], size) == ("class_1", "class_3", 10) or wrong >= reverse
+    assert all(x[2] + x[3] >= y[2] + y[3] for x, y in zip(found["pairs"], found["pairs"][1:], strict=False))
+    for i, name in enumerate(found["classes"]):
+        if name == a:
+            assert found["matrix"][i][found["classes"].index(b)] == wrong
+    assert len(found["classes"]) <= CLASSES
+    assert sum(map(sum, found["matrix"])) == 3 * 60  # six classes: all of them are shown
+
+
+def test_nothing_is_said_of_what_is_not_known() -> None:
+    cells = cells_of(varied_records())
+    assert all(confusion_of(cell, {}, Blocks()) is None for cell in cells)
+    assert all(confusion_of(cell, {"r1": truth(tuple("ab"))}, Blocks()) is None for cell in cells)  # of other classes
+    assert reliability_of(cells_of([record()])[0]) is None
+    assert mistakes_of(cells, {}) == (None, [])
+    assert curve_of(record(curve=[]), 10, Blocks()) is None
+
+
+def test_worst_mistakes_are_those_of_most_runs() -> None:
+    group = tables_of(cells_of(varied_records()))[0]
+    judge, worst = mistakes_of(group.cells, {"r1": truth()})
+    assert judge is not None
+    assert [one.votes for one in worst] == sorted((one.votes for one in worst), reverse=True)
+    assert all(one.answer != judge.labels()[one.position] and 1 < one.votes <= one.runs for one in worst)
+    wanted = wanted_pictures(varied_records(), {"r1": truth()})
+    assert {one.position for one in worst} <= set(wanted["r1"])
+
+
+def test_pictures_go_where_they_belong() -> None:
+    records = varied_records()
+    position = wanted_pictures(records, {"r1": truth()})["r1"][0]
+    page = report_page(
+        records, [], title="x", beside=Beside({"r1": truth()}, {("r1", position): "data:image/jpeg;base64,AA"})
+    )
+    mistakes = [one for group in data_of(page)["groups"] for one in group["mistakes"]]
+    assert {one["image"] for one in mistakes if one["picture"]} == {position}
+
+
+def test_reliability_is_pooled_over_runs() -> None:
+    rows = ([[0.5, 0.25, 1.0]], [[0.5, 0.75, 0.5], [0.95, 1.0, 0.5]])
+    runs = [record(run_spec(seed=i), profiles={"reliability": one}) for i, one in enumerate(rows)]
+    found = reliability_of(cells_of(runs)[0])
+    assert found == {"runs": 2, "bins": [[0.5, 0.417, 0.75], [0.95, 1, 0.25]]}
+
+
+def test_curves_keep_their_ends_when_thinned() -> None:
+    steps = [{"epoch": e, "loss": 1.0, "holdout_top1": e / 1000} for e in range(300)]
+    blocks = Blocks()
+    found = curve_of(record(curve=steps), 12, blocks)
+    assert found is not None
+    number, top1, _ = found
+    assert (blocks.all[number][0], blocks.all[number][-1], len(top1)) == (0, 299, 12)
+    assert (top1[0], top1[-1]) == (0, 29.9)
+    assert points_per_curve(5000) == 12 < points_per_curve(10) == 400
+
+
+def test_the_order_of_records_leaves_the_bytes_alone() -> None:
+    records = varied_records()
+    page = report_page(sorted(records, key=lambda r: r.run_id), [], title="x", beside=Beside({"r1": truth()}))
+    random.Random(3).shuffle(records)
+    again = report_page(sorted(records, key=lambda r: r.run_id), [], title="x", beside=Beside({"r1": truth()}))
+    assert page == again
+    assert page.endswith("</html>\n")
+
+
+def test_five_thousand_records_stay_below_five_megabytes() -> None:
+    page = report_page(many_records(5000), [], title="many", beside=Beside({"r1": truth()}))
+    print(f"5,000 records: {len(page) / 1e6:.2f} MB")
+    assert len(page.encode()) < 5_000_000
+    assert len(data_of(page)["runs"]["rows"]) == 5000
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Two suites with boards; one keeps its truth, and they share a run."""
+    for suite in ("one", "two"):
+        for one in varied_records()[: 8 if suite == "one" else 30]:
+            write_record(one, tmp_path / suite / "records")
+        write_truth(tmp_path / suite, truth())
+        write_boards(tmp_path / suite)
+    return tmp_path
+
+
+def test_a_board_brings_its_page(results: Path) -> None:
+    page = (results / "two" / "report.html").read_text(encoding="utf-8")
+    assert "<title>two: fgkd report</title>" in page
+    assert data_of(page)["confusions"]
+    assert check_boards(results / "two") == []
+
+
+def test_a_damaged_truth_is_named(results: Path) -> None:
+    truth_path(results / "one", "r1").write_text("{")
+    assert any("r1.json" in problem for problem in check_boards(results / "one"))
+    assert any("r1.json" in problem for problem in write_boards(results / "one").problems)
+
+
+def test_the_page_over_all_suites_tells_every_run_once(results: Path) -> None:
+    folders = [results / "one", results / "two"]
+    assert "missing" in check_overview(results, folders)[0]
+    path = write_overview(results, folders)
+    assert check_overview(results, folders) == []
+    assert len(data_of(path.read_text(encoding="utf-8"))["runs"]["rows"]) == 30
+    assert overview_page(results, folders) == path.read_text(encoding="utf-8")
+    path.write_text("x")
+    assert "differs" in check_overview(results, folders)[0]
