@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.live import Live
 
 from fgkd.errors import UserError, unknown_name
-from fgkd.report.console import WIDEST
 from fgkd.report.live.finished import FinishedRuns
 from fgkd.report.live.status import FOLDER, seen_in
-from fgkd.report.live.view import SuiteView, draw
+from fgkd.report.live.view import WIDEST, SuiteView, draw
 
 
 def watch(args: Namespace) -> int:

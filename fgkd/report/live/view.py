@@ -12,9 +12,9 @@ from rich.text import Text
 
 from fgkd.report.live.finished import Finished
 from fgkd.report.live.status import CohortStatus, LearnerStatus, Seen
-from fgkd.report.sheet import one_line
+from fgkd.report.text import one_line
 
-BAR, LAST = 24, 5  # cells of a bar; recorded runs that are listed
+BAR, LAST, WIDEST = 24, 5, 100  # cells of a bar; recorded runs that are listed; columns where there is no terminal
 STYLES = {"running": "green", "silent": "yellow", "gone": "red"}
 
 
