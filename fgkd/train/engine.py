@@ -108,13 +108,18 @@ class Engine:
         with torch.cuda.stream(self._copying):
             moved = self._moved(batch)
         computing.wait_stream(self._copying)
-        for tensor in (moved.image, moved.target, moved.index):
-            tensor.record_stream(computing)  # or the next copy might be given its memory too early
+        told = [] if moved.taught is None else [moved.taught.logits, moved.taught.pooled]
+        for tensor in (moved.image, moved.target, moved.index, *told):
+            if tensor is not None:
+                tensor.record_stream(computing)  # or the next copy might be given its memory too early
         return moved
 
     def _moved(self, batch: Batch) -> Batch:
         move = lambda x: x.to(self.device, non_blocking=True)
-        return replace(batch, image=move(batch.image), target=move(batch.target), index=move(batch.index))
+        taught = None if batch.taught is None else batch.taught.on(self.device)
+        return replace(
+            batch, image=move(batch.image), target=move(batch.target), index=move(batch.index), taught=taught
+        )
 
     def gather(self, rows: Tensor) -> Tensor:
         """(n, ...) of each process, n may differ -> (N, ...) in rank order on every process."""

@@ -4,8 +4,9 @@ It holds what `SteadyTeacher` says, bit for bit, so that a run's result does not
 """
 
 from fgkd.teacher.bank.building import build
+from fgkd.teacher.bank.draft import NoRoom
 from fgkd.teacher.bank.key import SERVED, BankKey
-from fgkd.teacher.bank.replay import Replay
+from fgkd.teacher.bank.replay import Replay, Service
 from fgkd.teacher.bank.steady import SteadyTeacher
 from fgkd.teacher.bank.store import Bank, Manifest, bank_folder, open_bank
 
@@ -14,7 +15,9 @@ __all__ = [
     "Bank",
     "BankKey",
     "Manifest",
+    "NoRoom",
     "Replay",
+    "Service",
     "SteadyTeacher",
     "bank_folder",
     "build",

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from filelock import Timeout
 
 from fgkd.data import ViewLoader
 from fgkd.data.decoded.layout import draft_folder, lock
 from fgkd.errors import UserError
-from fgkd.files import sync_file, write_text
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Needs
+from fgkd.teacher.bank.draft import Draft
 from fgkd.teacher.bank.key import BankKey
 from fgkd.teacher.bank.steady import SteadyTeacher, rows_of
-from fgkd.teacher.bank.store import ARRAYS, MANIFEST, Bank, Manifest, bank_folder, dtype_of, open_bank, shape_of
+from fgkd.teacher.bank.store import ARRAYS, Bank, Manifest, bank_folder, open_bank
 
 SAVE_EVERY = 20.0  # seconds between two notes of how far a build is
 SAMPLE = 32  # rows that are asked for anew, to see whether a bank still tells the truth
-NOTE = "progress.json"
 KEPT = Needs(logits=True, pooled=True)
 
 Advance = Callable[[int], object]
 Say = Callable[[str], object]
-
-
-class NoRoom(UserError):
-    """The disk cannot hold a bank."""
+Hooks = tuple[Advance, Say]
 
 
 def build(
@@ -71,7 +65,7 @@ def build(
             prove(bank, teacher, loader)
             say(f"bank: {_about(key)} are replayed from {folder}")
             return bank
-        return _written(key, teacher, loader, folder, advance, say)
+        return _written(Draft(draft_folder(folder), key), folder, teacher, loader, (advance, say))
     except OSError as error:
         raise UserError(f"bank {folder}: cannot be written ({error.strerror or error})") from error
     finally:
@@ -82,22 +76,19 @@ def _about(key: BankKey) -> str:
     return f"{key.views} views of {key.images:,} images ({key.stored}, {key.size / 1e6:,.1f} MB)"
 
 
-def _written(
-    key: BankKey, teacher: SteadyTeacher, loader: ViewLoader, folder: Path, advance: Advance, say: Say
-) -> Bank:
-    draft = Draft(draft_folder(folder), key)
-    start, say_where = draft.rows, "goes on" if draft.rows else "is asked"
-    say(f"bank: the teacher {say_where} for {_about(key)}, once for all cohorts with this feed: {folder}")
-    advance(start)
+def _written(draft: Draft, folder: Path, teacher: SteadyTeacher, loader: ViewLoader, hooks: Hooks) -> Bank:
+    (advance, say), key = hooks, draft.key
+    begun = f", {draft.rows:,} of {key.rows:,} are there already" if draft.rows else ""
+    say(f"bank: the teacher is asked for {_about(key)}, once for all cohorts with this feed{begun}: {folder}")
+    advance(draft.rows)
     fill(draft, teacher, loader, advance)
-    manifest = Manifest(key=key, seconds=draft.seconds, clamped=draft.clamped)
     if draft.clamped:
-        say(
-            f"bank: {draft.clamped:,} numbers are beyond {key.stored} and were brought to its largest; bank_precision: fp32 holds them"
-        )
+        say(f"bank: {draft.clamped:,} numbers beyond {key.stored} became its largest; bank_precision: fp32 holds them")
+    manifest = Manifest(key=key, seconds=draft.seconds, clamped=draft.clamped)
     draft.finish(manifest)
     shutil.rmtree(folder, ignore_errors=True)  # what is there has no manifest
     draft.folder.rename(folder)
+    say(f"bank: written in {draft.seconds:.0f} s: {folder}")
     return Bank(folder, manifest)
 
 
@@ -139,76 +130,3 @@ def prove(bank: Bank, teacher: SteadyTeacher, loader: ViewLoader) -> None:
                     f"bank {bank.folder}: it does not hold what the teacher says now ({name} of {len(now)} views); "
                     "have the images changed? Remove that folder, and it is built anew"
                 )
-
-
-class Draft:
-    """The folder of an unfinished bank.
-
-    Attributes:
-        rows: done so far, from the first on.
-        seconds: that they took.
-        clamped: numbers among them that are as large as the precision allows.
-
-    Raises:
-        NoRoom: the disk cannot hold the rest of it.
-    """
-
-    def __init__(self, folder: Path, key: BankKey) -> None:
-        self.folder, self.key = folder, key
-        self.rows, self.seconds, self.clamped = self._noted()
-        if not self.rows:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._ask_for_room()
-        mode = "r+" if self.rows else "w+"
-        self._arrays = {
-            name: np.lib.format.open_memmap(
-                self._file(name), mode=mode, dtype=dtype_of(key), shape=None if self.rows else shape_of(key, name)
-            )
-            for name in ARRAYS
-        }
-
-    def _file(self, name: str) -> Path:
-        return self.folder / f"{name}.npy"
-
-    def _noted(self) -> tuple[int, float, int]:
-        """How far an earlier build came; nothing where its note cannot be read or is of another key."""
-        try:
-            note = json.loads((self.folder / NOTE).read_text(encoding="utf-8"))
-            if note["key"] == self.key.digest() and all(self._file(name).is_file() for name in ARRAYS):
-                return int(note["rows"]), float(note["seconds"]), int(note["clamped"])
-        except (OSError, ValueError, KeyError):
-            pass
-        return 0, 0.0, 0
-
-    def _ask_for_room(self) -> None:
-        held = sum(512 * getattr(self._file(n).stat(), "st_blocks", 0) for n in ARRAYS if self._file(n).is_file())
-        free = shutil.disk_usage(self.folder).free
-        if (missing := self.key.size - held - free) > 0:
-            if not self.rows:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            raise NoRoom(
-                f"it takes {self.key.size / 1e9:.2f} GB, {missing / 1e9:.2f} GB more than are free below "
-                f"{self.folder.parent}"
-            )
-
-    def put(self, name: str, values: np.ndarray) -> None:
-        """Write the rows that come next, (B, width) float32."""
-        largest = np.finfo(dtype_of(self.key)).max
-        self.clamped += int((np.abs(values) >= largest).sum())
-        self._arrays[name][self.rows : self.rows + len(values)] = values
-
-    def note(self) -> None:
-        """Bring all rows to the disk, then say how many there are."""
-        for array in self._arrays.values():
-            array.flush()
-        told = {"key": self.key.digest(), "rows": self.rows, "seconds": self.seconds, "clamped": self.clamped}
-        write_text(self.folder / NOTE, json.dumps(told))
-
-    def finish(self, manifest: Manifest) -> None:
-        """Close the arrays, forget the note, and write the manifest last."""
-        self._arrays.clear()
-        for name in ARRAYS:
-            sync_file(self._file(name))
-        (self.folder / NOTE).unlink()
-        write_text(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")

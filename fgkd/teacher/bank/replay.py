@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fgkd.signals import Batch, Head, Needs, Signals
 from fgkd.teacher.bank.store import Bank
+
+
+@dataclass(frozen=True)
+class Service:
+    """Who serves the teacher's word on the fixed views of a feed with a bank.
+
+    Attributes:
+        how: ``replayed``, or ``live: `` and why.
+        seconds: that the bank took to build, once; None where nothing is replayed.
+    """
+
+    how: str
+    seconds: float | None = None
 
 
 class Views(Protocol):

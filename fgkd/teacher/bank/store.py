@@ -8,7 +8,6 @@ CACHE/banks/DATASET-DIGEST/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,10 +81,12 @@ class Bank:
     def signals(self, index: Tensor, views: Tensor, needs: Needs) -> Signals:
         """What the teacher said of images `index` (B,) in `views` (B,), both on the CPU; in float32, on the CPU."""
         rows = (views * self.key.images + index).numpy()
-        told = {name: self._read(name, rows) if getattr(needs, name) else None for name in ARRAYS}
-        return Signals(**told)
+        return Signals(
+            logits=self._read("logits", rows) if needs.logits else None,
+            pooled=self._read("pooled", rows) if needs.pooled else None,
+        )
 
-    def _read(self, name: str, rows: np.ndarray | Sequence[int]) -> Tensor:
+    def _read(self, name: str, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(self._arrays[name][rows].astype(np.float32))
 
 
