@@ -27,9 +27,11 @@ from fgkd.record import RETRIEVAL, RunRecord, collector_at_rest, read_records
 from fgkd.report.comparison import Cell, Standing, cells_of, groups_of, standings, tables_of
 from fgkd.report.console import WIDEST, group_table, legend
 from fgkd.report.evidence import Interval
+from fgkd.report.html import Beside, report_page
 from fgkd.report.markdown import board_markdown
 from fgkd.report.sheet import to_csv
 from fgkd.report.tasks import any_retrieval
+from fgkd.report.truth import read_truths
 
 _PERCENT = ("top1", "top1_err", "top5", "top5_err", "teacher_top1", "best_top1", "ece", "agreement")
 _RETRIEVAL = ("recall_at_1", "map_at_r", "tar_at_far_1e-3")
@@ -217,23 +219,23 @@ class BoardFiles:
     leaderboard: Path
     summary: Path
     readme: Path
+    report: Path
     problems: tuple[str, ...] = ()
     records: tuple[RunRecord, ...] = ()
 
 
-_NAMES = ("leaderboard.csv", "summary.csv", "README.md")  # in the order of the fields of BoardFiles
+_NAMES = ("leaderboard.csv", "summary.csv", "README.md", "report.html")  # in the order of the fields of BoardFiles
 
 
 def write_boards(suite_folder: Path) -> BoardFiles:
-    """Regenerate leaderboard.csv, summary.csv and README.md of ``results/<suite>`` from its records.
+    """Regenerate leaderboard.csv, summary.csv, README.md and report.html of ``results/<suite>`` from its records.
 
-    The bytes depend on the records alone. Broken records are named in the README and in `BoardFiles.problems`.
+    The bytes depend on the records and kept truths alone. Broken records are named in the README and in `BoardFiles.problems`.
     """
     texts, problems, records = _board_texts(suite_folder)
     for name, text in texts.items():
         write_text(suite_folder / name, text)
-    leaderboard_path, summary_path, readme_path = (suite_folder / name for name in texts)
-    return BoardFiles(leaderboard_path, summary_path, readme_path, tuple(problems), tuple(records))
+    return BoardFiles(*(suite_folder / name for name in texts), problems=tuple(problems), records=tuple(records))
 
 
 def check_boards(suite_folder: Path) -> list[str]:
@@ -252,12 +254,14 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[Ru
     """File name -> content; one line per broken record; the records."""
     with collector_at_rest():
         records, problems = read_records(suite_folder / "records")
+        truths, damaged = read_truths(suite_folder)
         texts = (
             to_csv(leaderboard(records), DECIMALS),
             to_csv(summary(records), SUMMARY_DECIMALS),
             board_markdown(records, problems, title=suite_folder.name),
+            report_page(records, [*problems, *damaged], title=suite_folder.name, beside=Beside(truths)),
         )
-        return dict(zip(_NAMES, texts, strict=True)), problems, records
+        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged], records
 
 
 def print_board(records: Sequence[RunRecord], console: Console | None = None) -> None:

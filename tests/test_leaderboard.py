@@ -305,7 +305,7 @@ def boards(folder):
 
 def test_boards_are_the_same_bytes_again(suite):
     before = boards(suite)
-    assert set(before) == {"leaderboard.csv", "summary.csv", "README.md"}
+    assert set(before) == {"leaderboard.csv", "summary.csv", "README.md", "report.html"}
     files = write_boards(suite)
     assert boards(suite) == before
     assert files.readme == suite / "README.md"
@@ -325,7 +325,7 @@ def test_csv_cells_are_plain_numbers(suite):
     assert ",".join(rows[0]) == LONG
 
 
-@pytest.mark.parametrize("name", ["leaderboard.csv", "summary.csv", "README.md"])
+@pytest.mark.parametrize("name", ["leaderboard.csv", "summary.csv", "README.md", "report.html"])
 def test_an_edited_or_missing_board_is_found(suite, name):
     (suite / name).write_bytes((suite / name).read_bytes() + b"\n")
     assert [problem.split(":")[0] for problem in check_boards(suite)] == [name]
@@ -335,7 +335,7 @@ def test_an_edited_or_missing_board_is_found(suite, name):
 
 def test_a_lost_record_shows(suite):
     next((suite / "records").glob("crd-*")).unlink()
-    assert len(check_boards(suite)) == 3
+    assert len(check_boards(suite)) == 4
 
 
 def test_a_broken_record_is_named_and_the_board_stands(suite):

@@ -42,6 +42,10 @@ def board(args: Namespace) -> int:
         print_board(records)
         if args.svg:
             draw_board(records, folder.name, args.svg)
+        for path in more_pictures(args, folder, records):
+            print(f"wrote {path}")
+    if not args.json and (top := overview_folder(args)):
+        amiss += overview(top, folders, check=args.check)
     for line in amiss:
         print(one_line(line), file=sys.stderr)
     return 1 if amiss else 0
@@ -58,6 +62,39 @@ def draw_board(records: Sequence[RunRecord], title: str, path: Path) -> None:
     print_board(records, console)
     svg = console.export_svg(title=f"fgkd board --suite {one_line(title)}", unique_id="board")
     write_text(path, re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL))
+
+
+def more_pictures(args: Namespace, folder: Path, records: Sequence[RunRecord]) -> list[Path]:
+    """Write what ``--plots`` and ``--thumbnails`` ask for beside a suite's board."""
+    written = []
+    if args.plots:
+        from fgkd.report.plots import write_plots
+
+        written += write_plots(records, folder / "plots")
+    if args.thumbnails:
+        from fgkd.cli.thumbnails import thumbnail_page
+
+        written.append(thumbnail_page(args, folder))
+    return written
+
+
+def overview_folder(args: Namespace) -> Path | None:
+    """The results folder whose suites are all meant; None where one suite is."""
+    top = args.folder or args.results
+    return None if args.suite is not None or (top / "records").is_dir() else top
+
+
+def overview(results: Path, folders: Sequence[Path], *, check: bool) -> list[str]:
+    """Write the page over all suites, or only compare it; what is amiss."""
+    from fgkd.report.overview import check_overview, write_overview
+
+    if check:
+        return [f"{results}: {problem}" for problem in check_overview(results, folders)]
+    try:
+        write_overview(results, folders)
+    except OSError as error:
+        raise UserError(f"cannot write the page of {results}: {error.strerror}") from None
+    return []
 
 
 def suite_results(folder: Path | None, suite: str | None, results: Path) -> list[Path]:

@@ -193,7 +193,7 @@ def test_a_damaged_truth_is_named(results: Path) -> None:
 
 def test_the_page_over_all_suites_tells_every_run_once(results: Path) -> None:
     folders = [results / "one", results / "two"]
-    assert "missing" in check_overview(results, folders)[0]
+    assert check_overview(results, folders) == []  # it need not be there
     path = write_overview(results, folders)
     assert check_overview(results, folders) == []
     assert len(data_of(path.read_text(encoding="utf-8"))["runs"]["rows"]) == 30
