@@ -126,10 +126,14 @@ class Costs(_Part):
 
 
 class CohortFacts(_Part):
-    """Who else took the same lessons: nothing that changes a result, only what the run's share of the cost was."""
+    """Who else took the same lessons: nothing that changes a result, only what the run's share of the cost was.
+
+    `bank` says how the word of a teacher with fixed views came: ``replayed``, or ``live: `` and why.
+    """
 
     size: Whole = Field(1, ge=1)
     id: str | None = None
+    bank: str | None = None
 
 
 class Environment(_Part):

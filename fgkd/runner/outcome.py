@@ -95,7 +95,7 @@ def make_record(
         epochs_done=len(learner.curve),
         curve=learner.curve,
         costs=_costs(learner, cohort),
-        cohort=CohortFacts(size=cohort.size, id=cohort.feed_id),
+        cohort=_cohort_facts(learner, cohort),
         environment=environment(cohort.engine, cohort.started),
         diagnostics=dict(learner.objective.diagnostics(head_of(learner.evaluated))) if done else {},
         predictions=None if result.predictions is None else pack_predictions(result.predictions.numpy()),
@@ -164,9 +164,19 @@ def _student_facts(learner: Learner) -> StudentFacts:
     )
 
 
+def _cohort_facts(learner: Learner, cohort: Cohort) -> CohortFacts:
+    service = cohort.loaders.service if learner.belongings.teacher_needs else None
+    return CohortFacts(size=cohort.size, id=cohort.feed_id, bank=None if service is None else service.how)
+
+
 def _costs(learner: Learner, cohort: Cohort) -> Costs:
-    """What this run would cost alone: its own time, plus all of the loading and of the teacher that it asks for."""
+    """What this run would cost alone: its own time, plus all of the loading and of the teacher that it asks for.
+
+    Where the teacher is replayed from a bank, that is the building of the bank, whoever built it.
+    """
     seconds = cohort.clock.seconds()
+    if (service := cohort.loaders.service) is not None and service.seconds is not None:
+        seconds = {**seconds, "teacher": service.seconds}
     own, load = seconds.get(learner.run_id, 0.0), seconds.get("load", 0.0)
     teacher = seconds.get("teacher", 0.0) if learner.belongings.teacher_needs else 0.0
     evaluation = seconds.get("evaluate/load", 0.0) + seconds.get(f"evaluate/{learner.run_id}", 0.0)

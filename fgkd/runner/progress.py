@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -72,6 +73,15 @@ class SuiteProgress:
         """One line above the bars."""
         if self.enabled:
             self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of its own for work before a cohort; yields what is called with the number of things done."""
+        task = self._bars.add_task(what, total=total, note="")
+        try:
+            yield lambda count: self._bars.advance(task, count)
+        finally:
+            self._bars.remove_task(task)
 
     def start_cohort(self, number: int, planned: PlannedCohort, steps_per_epoch: int) -> None:
         """A cohort begins."""

@@ -9,6 +9,7 @@ from typing import Any
 from fgkd.data import ImageData
 from fgkd.errors import UserError
 from fgkd.plan import PlannedCohort, part_of
+from fgkd.runner.banks import Banks
 from fgkd.runner.finish import Recorder
 from fgkd.runner.grace import Grace
 from fgkd.runner.outcome import Fault
@@ -78,6 +79,7 @@ class Training:
             self._warn(f"  {fault.run.run_id}: {fault.status}: {fault.reason}")
         if not learners:
             return crowded
+        teacher, loaders = Banks(self.supplies, self.progress).serve(planned.feed, data, teacher, learners, loaders)
         self.progress.start_cohort(number, planned, loaders.train.steps_per_epoch)
         return crowded + self._train(planned, teacher, learners, loaders, data)
 
