@@ -6,6 +6,7 @@
 * `param_count` and `macs`: millions, at the `img_size` of the row; `nll`: nats;
 * `recall_at_*`, `r_precision`, `map_at_r`: of pooled embeddings; retrieval protocols are ranked by `recall_at_1`, and
   their `top1` cells are blank; further columns of theirs stand at the end where there are such rows;
+* columns of `fgkd.report.columns`: at the end, where there is something to fill them with;
 * seconds: what the run costs alone; `shared_seconds` is loading and teacher, which the runs of a cohort pay once.
 
 A missing cell is blank, never 0. No torch here.
@@ -24,11 +25,26 @@ from rich.console import Console
 
 from fgkd.files import write_text
 from fgkd.record import RETRIEVAL, RunRecord, collector_at_rest, read_records
+from fgkd.report.answers import Truths
+from fgkd.report.columns import (
+    CELL_COLUMNS,
+    CELL_DECIMALS,
+    RUN_COLUMNS,
+    RUN_DECIMALS,
+    WHOLE,
+    cell_columns,
+    run_columns,
+    without_blank,
+    young_or_none,
+)
 from fgkd.report.comparison import Cell, Standing, cells_of, groups_of, standings, tables_of
-from fgkd.report.console import WIDEST, group_table, legend
+from fgkd.report.console import WIDEST, group_table, legend, published_lines
 from fgkd.report.evidence import Interval
 from fgkd.report.html import Beside, report_page
+from fgkd.report.latency import read_latencies
 from fgkd.report.markdown import board_markdown
+from fgkd.report.merging import with_duplicates
+from fgkd.report.published import NOTHING, Published, published_or_problem
 from fgkd.report.sheet import to_csv
 from fgkd.report.tasks import any_retrieval
 from fgkd.report.truth import read_truths
@@ -39,6 +55,7 @@ RETRIEVAL_COLUMNS = ("recall_at_2", "recall_at_4", "recall_at_8", "r_precision",
 DECIMALS = {
     **dict.fromkeys((*_PERCENT, *_RETRIEVAL, *RETRIEVAL_COLUMNS, "param_count", "macs", "crop_pct"), 3),
     "nll": 4,
+    **RUN_DECIMALS,
     **dict.fromkeys(("train_seconds", "shared_seconds", "images_per_second"), 1),
 }
 COLUMNS = (
@@ -54,6 +71,7 @@ SUMMARY_RETRIEVAL_COLUMNS = (
 )
 SUMMARY_DECIMALS = {
     **dict.fromkeys(SUMMARY_RETRIEVAL_COLUMNS, 3),
+    **CELL_DECIMALS,
     **dict.fromkeys(("top1_mean", "top1_sd", "top1_ci_low", "top1_ci_high", "delta_scratch", "delta_kd"), 3),
     **dict.fromkeys(("delta_scratch_p", "delta_kd_p"), 5),
     **{name: DECIMALS[name] for name in ("train_seconds", "shared_seconds", "param_count", "macs")},
@@ -75,13 +93,15 @@ _WHOLE = (
     "rank",
     "n_seeds",
     "n_data_seeds",
+    *WHOLE,
 )
 
 
 def leaderboard(records: Sequence[RunRecord]) -> pd.DataFrame:
     """One row per run, teachers and failures too, with `COLUMNS`; best first within a data set and protocol."""
     rows = [_run_row(record) for record in records]
-    frame = _frame(rows, (*COLUMNS, *(RETRIEVAL_COLUMNS if any_retrieval(records) else ())), DECIMALS)
+    names = (*COLUMNS, *(RETRIEVAL_COLUMNS if any_retrieval(records) else ()), *RUN_COLUMNS)
+    frame = young_or_none(_frame(rows, names, DECIMALS))
     return _sorted(
         frame.assign(score=frame["top1"].fillna(frame["recall_at_1"])),
         ["dataset", "protocol", "score", "top5", "model", "method", "seed", "data_seed", "run_id"],
@@ -132,6 +152,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "suite_version": str(record.suite_version),
         "run_id": record.run_id,
         "code_commit": record.environment.code_commit,
+        **run_columns(record),
     }
 
 
@@ -155,7 +176,7 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str], decimals: dict[st
     return frame
 
 
-def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
+def summary(records: Sequence[RunRecord], truths: Truths | None = None) -> pd.DataFrame:
     """One row per configuration (a method on a student, with one teacher, over its seeds) with `SUMMARY_COLUMNS`.
 
     Means and the 95 % t-interval are over the runs that ended well. Differences are paired by (seed, data_seed) to the
@@ -163,11 +184,16 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
     with every teacher's. Their p is a paired t-test's, Holm-corrected within (dataset, teacher, student), and blank
     below two pairs or without spread. `rank` is among configurations that have every seed of their table; those
     without a teacher stand in each teacher's table, and are ranked here among themselves.
+
+    Where records hold predictions, and `truths` (by data revision) the right classes, `CELL_COLUMNS` stand at the end:
+    churn, bootstrap intervals over images and McNemar's p of the differences, the interval of the rank.
     """
     cells = cells_of(records)
     found = {id(s.cell): s for group in groups_of(cells) for s in standings(group)[: len(group.taught)]}
-    rows = [_cell_row(cell, found.get(id(cell))) for cell in cells]
-    frame = _frame(rows, (*SUMMARY_COLUMNS, *SUMMARY_RETRIEVAL_COLUMNS), SUMMARY_DECIMALS)
+    answers = cell_columns(cells, truths or {})
+    rows = [_cell_row(cell, found.get(id(cell))) | answers.get(id(cell), {}) for cell in cells]
+    frame = _frame(rows, (*SUMMARY_COLUMNS, *SUMMARY_RETRIEVAL_COLUMNS, *CELL_COLUMNS), SUMMARY_DECIMALS)
+    frame = without_blank(frame, CELL_COLUMNS)
     frame["score"] = frame["top1_mean"].fillna(frame["recall_at_1_mean"])
     ordered = _sorted(frame, ["dataset", "protocol", "teacher", "student", "score", "method", "config"])
     return ordered if any_retrieval(records) else ordered.drop(columns=list(SUMMARY_RETRIEVAL_COLUMNS))
@@ -230,12 +256,14 @@ _NAMES = ("leaderboard.csv", "summary.csv", "README.md", "report.html")  # in th
 def write_boards(suite_folder: Path) -> BoardFiles:
     """Regenerate leaderboard.csv, summary.csv, README.md and report.html of ``results/<suite>`` from its records.
 
-    The bytes depend on the records and kept truths alone. Broken records are named in the README and in `BoardFiles.problems`.
+    The bytes depend on the records, kept truths and published numbers alone. Broken records are named in the README and
+    in `BoardFiles.problems`.
     """
     texts, problems, records = _board_texts(suite_folder)
     for name, text in texts.items():
         write_text(suite_folder / name, text)
-    return BoardFiles(*(suite_folder / name for name in texts), problems=tuple(problems), records=tuple(records))
+    csv_path, summary_path, readme_path, report_path = (suite_folder / name for name in texts)
+    return BoardFiles(csv_path, summary_path, readme_path, report_path, tuple(problems), tuple(records))
 
 
 def check_boards(suite_folder: Path) -> list[str]:
@@ -254,22 +282,30 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[Ru
     """File name -> content; one line per broken record; the records."""
     with collector_at_rest():
         records, problems = read_records(suite_folder / "records")
+        problems = with_duplicates(suite_folder / "records", problems)
+        published, unpublished = published_or_problem(suite_folder.parent)
         truths, damaged = read_truths(suite_folder)
+        latencies, unread = read_latencies(suite_folder)
+        beside = Beside(truths, published=published, latencies=tuple(latencies))
         texts = (
             to_csv(leaderboard(records), DECIMALS),
-            to_csv(summary(records), SUMMARY_DECIMALS),
-            board_markdown(records, problems, title=suite_folder.name),
-            report_page(records, [*problems, *damaged], title=suite_folder.name, beside=Beside(truths)),
+            to_csv(summary(records, truths), SUMMARY_DECIMALS),
+            board_markdown(
+                records, problems, title=suite_folder.name, published=published, truths=truths, latencies=latencies
+            ),
+            report_page(records, [*problems, *damaged], title=suite_folder.name, beside=beside),
         )
-        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged], records
+        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged, *unpublished, *unread], records
 
 
-def print_board(records: Sequence[RunRecord], console: Console | None = None) -> None:
+def print_board(records: Sequence[RunRecord], console: Console | None = None, published: Published = NOTHING) -> None:
     """One table per data set, teacher and student, at most 100 columns wide; plain text when not on a terminal."""
     console = console or Console(width=None if sys.stdout.isatty() else WIDEST)
     width = min(WIDEST, console.width)
     for group in tables_of(cells_of(records)):
-        console.print(group_table(group, width), width=width)
+        console.print(group_table(group, width, plain=not console.is_terminal), width=width)
+        if (others := published_lines(group, published)) is not None:
+            console.print(others, width=width)
     failures = sum(record.status != "ok" for record in records)
     if failures:
         console.print(f"{failures} of {len(records)} runs have no result; their records say why.", width=width)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fgkd.report.across import critical_difference
 from fgkd.report.answers import Evidence, Truths, evidence_of
 from fgkd.report.comparison import Cell, Group, tables_of
+from fgkd.report.latency import Latency
 from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
 from fgkd.report.resampling import DRAWS, Paired
 from fgkd.report.sheet import markdown_text, number
@@ -56,6 +57,27 @@ def _paired(found: Paired | None) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def latency_section(latencies: Sequence[Latency]) -> str:
+    """What was measured of the suite's networks, place by place; "" where nothing was."""
+    if not latencies:
+        return ""
+    names = ("network", "px", "params M", "ms of one image", "90 % below", "batch", "images/s", "measured on")
+    rows = [
+        [
+            markdown_text(row.student),
+            str(row.img_size),
+            *(number(value, 2) for value in (row.param_count / 1e6, row.batch1_ms, row.batch1_ms_p90)),
+            str(row.batch_size),
+            number(row.images_per_second, 0),
+            markdown_text(row.place),
+        ]
+        for row in latencies
+    ]
+    rule = [":--", *["--:"] * (len(names) - 2), ":--"]
+    lines = ["## Latency", "", "Medians, from pixels to logits on the device; `fgkd latency` measures.", ""]
+    return "\n".join([*lines, *(_line(row) for row in [names, rule, *rows])]) + "\n"
 
 
 def _across(cells: Sequence[Cell]) -> str:

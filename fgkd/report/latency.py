@@ -76,13 +76,15 @@ def latency_path(suite_folder: Path, device: str) -> Path:
     return suite_folder / "latency" / f"{re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')}.csv"
 
 
-def read_latencies(suite_folder: Path) -> list[Latency]:
-    """All that was measured of a suite's networks, by file and row.
-
-    Raises:
-        UserError: a file is damaged.
-    """
-    return [row for path in sorted((suite_folder / "latency").glob("*.csv")) for row in _read(path)]
+def read_latencies(suite_folder: Path) -> tuple[list[Latency], list[str]]:
+    """All that was measured of a suite's networks, by file and row, and one line for each file that is damaged."""
+    rows, problems = [], []
+    for path in sorted((suite_folder / "latency").glob("*.csv")):
+        try:
+            rows += _read(path)
+        except UserError as error:
+            problems.append(f"{path.name}: {error}")
+    return rows, problems
 
 
 def _read(path: Path) -> list[Latency]:
@@ -115,7 +117,7 @@ def write_latencies(suite_folder: Path, measured: Iterable[Latency]) -> list[Pat
 def latencies_of(suite_folder: Path, record: RunRecord) -> dict[str, float]:
     """What was measured of a run's network, by titles that name the place: milliseconds, and images per second."""
     key, found = key_of(record), {}
-    for row in read_latencies(suite_folder):
+    for row in read_latencies(suite_folder)[0]:
         if row.key == key:
             found[f"ms of one image ({row.place})"] = row.batch1_ms
             found[f"images/s in batches of {row.batch_size} ({row.place})"] = row.images_per_second

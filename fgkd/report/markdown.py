@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fgkd.record import RunRecord
+from fgkd.report.answers import Truths
 from fgkd.report.comparison import Cell, Group, cells_of, tables_of
+from fgkd.report.evidence_table import evidence_section, latency_section
+from fgkd.report.latency import Latency
 from fgkd.report.lines import Line, conditions, failure_line, heading, lead_cell, lines_of, teacher_lines
+from fgkd.report.published import NOT_MEASURED, NOTHING, Published, citation, published_rows, sources_of
 from fgkd.report.sheet import markdown_text, number
 from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
 
@@ -25,18 +29,31 @@ tested; hold-out top-1 is of the classes of training, and selects.
 _COLUMNS = ("rank", "method", "score", "vs scratch", "vs kd", "params M", "MACs M", "own s", "shared s", "runs")
 
 
-def board_markdown(records: Sequence[RunRecord], problems: Sequence[str], *, title: str) -> str:
+def board_markdown(
+    records: Sequence[RunRecord],
+    problems: Sequence[str],
+    *,
+    title: str,
+    published: Published = NOTHING,
+    truths: Truths | None = None,
+    latencies: Sequence[Latency] = (),
+) -> str:
     """The whole page, ending in a newline; a function of its arguments alone.
 
     Args:
         records: of one suite.
         problems: one line per record that could not be used, beginning with its file's name and a colon.
         title: for the page of a suite without records.
+        truths: test labels by data revision, for the evidence of stored answers.
+        latencies: of the suite's networks.
+        published: shown below the tables that it speaks of, apart from what was measured.
     """
     cells = cells_of(records)
     sections = [
         _head(records, title),
-        *(_group_section(group) for group in tables_of(cells)),
+        *(part for group in tables_of(cells) for part in (_group_section(group), _published_section(group, published))),
+        evidence_section(cells, truths or {}),
+        latency_section(latencies),
         _teachers_section([cell for cell in cells if cell.first.spec.role == "teacher"]),
         _failures_section([record for record in records if record.status != "ok"]),
         _problems_section(problems),
@@ -68,6 +85,21 @@ def _group_section(group: Group) -> str:
         lines += [*(f"- {markdown_text(line)}" for line in teachers), ""]
     names = [lead_cell(group).ranking.title if name == "score" else name for name in _COLUMNS]
     return "\n".join(lines) + "\n" + _table(names, [_cells(line) for line in lines_of(group)], text_columns={1})
+
+
+def _published_section(group: Group, published: Published) -> str:
+    """What others report for the pair of a table: no ranks, no differences, every number with its source."""
+    if not (rows := published_rows(published, group)):
+        return ""
+    sources = sources_of(rows)
+    cells = [[_italic(r.method), _italic(r.text), f"\\[{sources.index(r.source) + 1}\\]"] for r in rows]
+    cited = [f"{number}. {markdown_text(citation(source))}" for number, source in enumerate(sources, 1)]
+    head = f"### Published for this pair, {NOT_MEASURED}"
+    return "\n".join([head, "", _table(("method", "top-1 %", "source"), cells, text_columns={0, 2}), *cited]) + "\n"
+
+
+def _italic(text: str) -> str:
+    return f"*{markdown_text(text)}*"
 
 
 def _cells(line: Line) -> list[str]:

@@ -132,12 +132,14 @@ class _Collector:
         self.parts.setdefault(name, []).append(value)
 
     def outputs(self, gather: Gather, device: torch.device) -> Outputs:
-        whole = {name: gather(torch.cat(parts).to(device)) for name, parts in self.parts.items() if name != "pooled"}
+        """All parts joined over processes, and let go of: with many learners their embeddings are large."""
+        pooled = self.parts.pop("pooled", None)
+        whole_pooled = None if pooled is None else gather(torch.cat(pooled).to(device)).cpu()
+        whole = {name: gather(torch.cat(self.parts.pop(name)).to(device)) for name in list(self.parts)}
         readouts = {name.removeprefix("readout/"): v for name, v in whole.items() if name.startswith("readout/")}
-        pooled = gather(torch.cat(self.parts["pooled"]).to(device)).cpu() if "pooled" in self.parts else None
         logits, positions = (None, None) if self.thinned is None else self.thinned.rows(gather)
         samples = {name: value for name, value in whole.items() if not name.startswith("readout/")}
-        return Outputs(samples, readouts, pooled, logits, positions)
+        return Outputs(samples, readouts, whole_pooled, logits, positions)
 
 
 @torch.no_grad()

@@ -11,8 +11,11 @@ from torch import nn
 
 from fgkd.cli.main import main
 from fgkd.errors import UserError
+from fgkd.leaderboard import check_boards, write_boards
 from fgkd.models.latency import FEWEST, WARM_UP, threads, time_network
 from fgkd.record import StudentFacts, write_record
+from fgkd.report.comparison import cells_of
+from fgkd.report.html.latency import with_latency
 from fgkd.report.latency import Latency, latencies_of, latency_path, read_latencies, write_latencies
 from tests.board_factory import record, run_spec
 
@@ -59,15 +62,17 @@ def test_rows_are_kept_by_device_and_the_last_counts(tmp_path):
     write_latencies(tmp_path, [faster, other])
     assert latency_path(tmp_path, ROW.place).name == "some-cpu-2-threads-fp32.csv"
     assert latency_path(tmp_path, gpu.place).name == "nvidia-h200-fp32.csv"
-    assert read_latencies(tmp_path) == [gpu, other, faster]
+    assert read_latencies(tmp_path) == ([gpu, other, faster], [])
 
 
 def test_a_damaged_file_is_told(tmp_path):
     write_latencies(tmp_path, [ROW])
     path = latency_path(tmp_path, ROW.place)
     path.write_text(path.read_text().replace("1.5", "fast"))
-    with pytest.raises(UserError, match="expected latencies as fgkd latency writes them"):
-        read_latencies(tmp_path)
+    (problem,) = read_latencies(tmp_path)[1]
+    assert "expected latencies as fgkd latency writes them" in problem
+    with pytest.raises(UserError, match="measure again"):
+        write_latencies(tmp_path, [ROW])
 
 
 @pytest.fixture
@@ -95,7 +100,7 @@ def test_command_times_each_different_network_of_a_suite_once(suite, capsys):
     found = latencies_of(suite, record(kd, student=StudentFacts(img_size=32, param_count=400_000, macs=9_000_000)))
     assert len(found) == 2
     assert main(["latency", "at", *flags]) == 0
-    assert len(read_latencies(suite)) == 2, "the same network again"
+    assert len(read_latencies(suite)[0]) == 2, "the same network again"
     assert "from pixels to logits on the device" in capsys.readouterr().out
 
 
@@ -105,6 +110,30 @@ def test_command_times_networks_of_timm_and_keeps_nothing(tmp_path, capsys):
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["student"], row["img_size"]) == ("test_resnet", 32)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_shows_one_place_alone():
+    student = StudentFacts(img_size=32, param_count=10, macs=20)
+    cells = cells_of([record(run_spec("kd", student="net"), student=student), record(run_spec("kd", student="other"))])
+    slower = Latency(**{**vars(ROW), "device": "Other CPU", "batch1_ms": 9.0})
+    rows = with_latency([{"a": 1}, {"a": 2}], cells, [ROW, slower])
+    assert rows == [{"a": 1, "latency": 1.5}, {"a": 2, "latency": None}]
+    assert with_latency([{"a": 1}], cells, []) == [{"a": 1}]
+
+
+def test_boards_show_what_was_measured(tmp_path):
+    kd = record(run_spec("kd", student="net"), student=StudentFacts(img_size=32, param_count=10, macs=20))
+    write_record(kd, tmp_path / "records")
+    write_boards(tmp_path)
+    assert "## Latency" not in (tmp_path / "README.md").read_text()
+    write_latencies(tmp_path, [ROW])
+    write_boards(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert "| net | 32 | 0.00 | 1.50 | 2.50 | 64 | 1000 | Some CPU, 2 threads, fp32 |" in page
+    assert check_boards(tmp_path) == []
+    assert "Some CPU, 2 threads, fp32" in (tmp_path / "report.html").read_text()
+    latency_path(tmp_path, ROW.place).write_text("student\nnet\n")
+    assert any("expected latencies" in line for line in write_boards(tmp_path).problems)
 
 
 @pytest.mark.parametrize(

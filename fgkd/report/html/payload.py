@@ -11,9 +11,11 @@ from fgkd.report.comparison import Cell, Group
 from fgkd.report.html.calibration import reliability_of
 from fgkd.report.html.configurations import cell_rows, dataset_of, standing_rows
 from fgkd.report.html.confusions import Truths, confusion_of
+from fgkd.report.html.latency import with_latency
 from fgkd.report.html.mistakes import Pictures, mistake_rows
 from fgkd.report.html.packing import Blocks, columns
 from fgkd.report.html.runs import cost_names, metric_names, run_rows
+from fgkd.report.latency import Latency
 from fgkd.report.lines import conditions, heading, lead_cell, teacher_lines
 from fgkd.report.published import NOTHING, Published, published_rows
 
@@ -26,11 +28,13 @@ class Beside:
         truths: the right answers of test splits, by revision of the data; without them no confusions are shown.
         pictures: of test images.
         published: numbers of others.
+        latencies: of networks; those of the first place where some were measured are shown.
     """
 
     truths: Truths = field(default_factory=dict)
     pictures: Pictures = field(default_factory=dict)
     published: Published = NOTHING
+    latencies: tuple[Latency, ...] = ()
 
 
 def payload(
@@ -45,7 +49,8 @@ def payload(
         "costs": cost_names(records),
         "metrics": metric_names(records, "test_last"),
         "holdoutMetrics": metric_names(records, "holdout_last"),
-        "cells": columns(cell_rows(cells, blocks)),
+        "cells": columns(with_latency(cell_rows(cells, blocks), cells, beside.latencies)),
+        "latencyPlace": beside.latencies[0].place if beside.latencies else "",
         "runs": columns(run_rows(records, of_run, blocks)),
         "groups": [_group(group, numbers, beside, blocks) for group in groups],
         "confusions": confusions,

@@ -2,7 +2,7 @@
 const PRICES = {
   params: ["parameters, millions", (cell) => cell.params],
   macs: ["multiply-accumulates, millions", (cell) => cell.macs],
-  latency: ["latency, ms", (cell) => cell.latency],
+  latency: [`latency of one image, ms (${data.latencyPlace})`, (cell) => cell.latency],
   seconds: ["training seconds, alone", (cell) => alone(cell)],
 };
 const paretoFront = (points) => {
