@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,8 @@ class Trackers(Onlooker):
                 action(book)
             except Exception as error:  # whatever a library of others may raise
                 del self._books[name]
+                with suppress(Exception):
+                    book.close()
                 told = " ".join(str(error).split())[:300]
                 self.say(
                     f"tracker {name} failed and gets nothing more; training goes on: {type(error).__name__}: {told}"
@@ -144,8 +147,6 @@ class Book:
             if hasattr(tracker, "start"):  # accelerate's older trackers start when they are made
                 tracker.start()
             self._open[key] = tracker
-            if self.name in ("wandb", "trackio"):
-                tracker.store_init_configuration(configuration(run))
         return self._open[key]
 
     def _opening(self, run: RunSpec, epoch: int) -> tuple[str, dict[str, Any]]:
@@ -155,9 +156,9 @@ class Book:
             return run.run_id, {"purge_step": epoch}
         if self.name == "wandb":
             again = {"resume": "allow", "reinit": "create_new", "dir": str(self.place.folder)}
-            return project, {"name": name, "id": name, "group": self.place.suite, **again}
+            return project, {"name": name, "id": name, "config": configuration(run), **again}
         if self.name == "trackio":
-            return project, {"name": name, "resume": "allow", "embed": False}
+            return project, {"name": name, "config": configuration(run), "resume": "allow", "embed": False}
         return project, {}
 
     def _noted(self, run_name: str) -> int:

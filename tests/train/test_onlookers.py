@@ -14,6 +14,7 @@ import pytest
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_available_trackers
 from rich.console import Console
 
+from fgkd.cli.main import main
 from fgkd.models import weights_hash
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.report.live.status import ProcessStatus, progress_file, seen_in
@@ -244,6 +245,32 @@ def test_other_trackers_get_one_run_with_names_below_run_ids(
     assert f"{learner.run_id}-ab12/train/loss" in pages[-len(SPECS)][1]
 
 
+@pytest.mark.parametrize("name", ["wandb", "trackio"])
+def test_some_trackers_open_a_run_for_each_learner(
+    room: Room, tmp_path: Path, notebook: type[Notebook], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    opened: list[dict[str, Any]] = []
+
+    class Opened(notebook):  # type: ignore[misc, valid-type]
+        def __init__(self, run_name: str, **options: Any) -> None:
+            super().__init__(run_name)
+            opened.append({"project": run_name, **options})
+
+    monkeypatch.setitem(LOGGER_TYPE_TO_CLASS, name, Opened)
+    cohort = follow(room, Trackers([name], Place("tiny", tmp_path), pytest.fail))
+    assert [one["name"] for one in opened] == [learner.run_id for learner in cohort.learners]
+    assert {(one["project"], one["resume"]) for one in opened} == {("fgkd-tiny", "allow")}
+    assert [(one["config"]["method"], one["config"]["seed"]) for one in opened] == [
+        ("scratch", 0),
+        ("kd", 0),
+        ("kd", 1),
+    ]
+    assert notebook.finished == len(SPECS)
+    assert "train/loss" in notebook.pages[0][1]
+    Trackers([name], Place("tiny", tmp_path), pytest.fail).epoch(cohort, EPOCHS - 1)
+    assert len(notebook.pages) == EPOCHS * len(SPECS)  # the earlier launch told it
+
+
 def test_a_tracker_that_fails_is_told_once_and_stops_nothing(
     room: Room, tmp_path: Path, notebook: type[Notebook]
 ) -> None:
@@ -269,3 +296,10 @@ def test_unknown_and_missing_trackers_are_told_before_training() -> None:
     (missing,) = tracker_problems([absent])
     assert f"{absent.replace('_', '-')} is not installed; pip install" in missing
     assert tracker_problems([]) == []
+
+
+def test_the_command_refuses_them_before_it_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    assert main(["bench", "--suite", "smoke", *folders, "--track", "tensorboard,wandbb"]) == 2
+    assert "--track: unknown tracker 'wandbb'; did you mean wandb or" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.rglob("*.safetensors"))

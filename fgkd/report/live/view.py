@@ -43,7 +43,7 @@ def draw(views: Sequence[SuiteView]) -> RenderableType:
 def _suite(view: SuiteView) -> Iterable[RenderableType]:
     yield Text.assemble((one_line(view.name), "bold"), f"  {_counts(view)}")
     for seen in view.seen:
-        yield Padding(Group(*_process(seen, view.now)), (0, 0, 0, 2))
+        yield Padding(Group(*_process(seen, view.now)), (0, 0, 0, 2), expand=False)
     if not view.seen:
         yield Text("  no process is at work on it", style="dim")
     for name in view.unreadable:
@@ -75,7 +75,7 @@ def _process(seen: Seen, now: float) -> Iterable[RenderableType]:
         return
     yield Text(f"  {_cohort(status.cohort)}")
     yield Text(f"  {_pace(status.cohort)}")
-    yield Padding(_learners(status.cohort.learners), (0, 0, 0, 2))
+    yield Padding(_learners(status.cohort.learners), (0, 0, 0, 2), expand=False)
 
 
 def _cohort(cohort: CohortStatus) -> str:
@@ -89,7 +89,7 @@ def _pace(cohort: CohortStatus) -> str:
     facts += [f"reading the {cohort.phase} split"] if cohort.phase != "training" else []
     facts += [f"{cohort.images_per_second:.0f} img/s"] if cohort.images_per_second is not None else []
     facts += [f"{cohort.waiting:.0%} waiting for data"] if cohort.waiting is not None else []
-    facts += [f"{duration(cohort.seconds_left)} left"] if cohort.seconds_left is not None else []
+    facts += [f"{duration(cohort.seconds_left)} left"] if cohort.seconds_left else []
     return ", ".join(facts)
 
 
