@@ -49,7 +49,7 @@ def _worst(position: int, votes: np.ndarray) -> Mistake:
 
 
 def mistake_rows(group: Group, truths: Truths, pictures: Pictures, blocks: Blocks) -> list[dict[str, Any]]:
-    """The worst mistakes of a table, as the page tells them; classes are numbers of blocks."""
+    """The worst mistakes of a table, as the page tells them; classes and pictures are numbers of blocks."""
     truth, worst = mistakes_of(group.cells, truths)
     if truth is None:
         return []
@@ -61,7 +61,7 @@ def mistake_rows(group: Group, truths: Truths, pictures: Pictures, blocks: Block
             "answer": blocks.number(truth.class_names[one.answer]),
             "votes": one.votes,
             "runs": one.runs,
-            "picture": pictures.get((truth.revision, one.position)),
+            "picture": blocks.number(pictures.get((truth.revision, one.position))),
         }
         for one in worst
     ]

@@ -130,7 +130,7 @@ def test_pictures_go_where_they_belong() -> None:
         records, [], title="x", beside=Beside({"r1": truth()}, {("r1", position): "data:image/jpeg;base64,AA"})
     )
     mistakes = [one for group in data_of(page)["groups"] for one in group["mistakes"]]
-    assert {one["image"] for one in mistakes if one["picture"]} == {position}
+    assert {one["image"] for one in mistakes if one["picture"] is not None} == {position}
 
 
 def test_reliability_is_pooled_over_runs() -> None:

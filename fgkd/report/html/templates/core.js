@@ -37,7 +37,8 @@ const fill = (node, attributes, children) => {
 };
 const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
-const bdi = (text) => el("bdi", {}, text);
+// Names may break where their words end, rather than anywhere.
+const bdi = (text) => el("bdi", {}, String(text).split(/(?<=[_./+:-])(?=[^_./+:-])/).flatMap((word, i) => (i ? [el("wbr"), word] : [word])));
 
 // Draw a part of the page anew, and leave the keyboard on the control that it was on.
 const redrawn = (place, draw) => {

@@ -22,10 +22,10 @@ const matrixOf = ({ classes, matrix, pairs, runs: runCount }) => {
 const wrongly = (one) => el("span", {}, bdi(block(one.truth)), el("span", { class: "muted" }, " taken for "), bdi(block(one.answer)));
 const votes = (one) => el("span", { class: "muted" }, `${one.votes} of ${plural(one.runs, "run")}`);
 const drawMistakes = (all) => {
-  if (all.every((one) => !one.picture)) {
+  if (all.every((one) => !given(one.picture))) {
     return el("ul", { class: "rows mistakes" }, all.map((one) => el("li", {}, wrongly(one), el("span", { class: "muted" }, `test image ${one.image}`), votes(one))));
   }
-  return el("ul", { class: "thumbs" }, all.map((one) => el("li", {}, el("img", { src: one.picture, alt: `Test image ${one.image}` }), wrongly(one), el("br"), votes(one))));
+  return el("ul", { class: "thumbs" }, all.map((one) => el("li", {}, given(one.picture) && el("img", { src: block(one.picture), alt: `Test image ${one.image}` }), wrongly(one), el("br"), votes(one))));
 };
 const drawFailures = () => {
   const known = group().standings.map((standing) => standing.of).filter((cell) => data.confusions[cell.index]);

@@ -13,6 +13,7 @@ const drawRanks = () => {
     const share = ranks.map((rank, i) => (given(rank) ? (rank - 1) / Math.max(1, most[i] - 1) : null)).filter(given);
     return { label, ranks, full: known.length === groups.length, mean: known.reduce((a, b) => a + b, 0) / known.length, share: share.reduce((a, b) => a + b, 0) / share.length, count: known.length };
   }).filter((row) => row.count).sort((a, b) => b.full - a.full || (a.full ? a.mean - b.mean : a.share - b.share) || collator.compare(a.label, b.label));
+  if (!rows.length) { byId("ranks").hidden = true; return; }
   const cell = (rank, i) => (given(rank)
     ? el("td", { css: { background: `color-mix(in srgb, var(--accent) ${Math.round(45 * (1 - (rank - 1) / Math.max(1, most[i] - 1)))}%, var(--raised))` } }, String(rank))
     : el("td", {}, el("span", { class: "sr" }, "none")));

@@ -52,7 +52,7 @@ const VIEWS = {
     { key: "params", title: "Params, M", num: true, size: "medium", value: (c) => c.params, draw: (c) => numberCell(c.params, "medium") },
     { key: "macs", title: "MACs, M", num: true, size: "extra", value: (c) => c.macs, draw: (c) => numberCell(c.macs, "extra") },
     { key: "seconds", title: "Cost, s", num: true, size: "wide", value: (c) => alone(c), draw: (c) => numberCell(alone(c), "wide") },
-    { key: "runs", title: "Runs", num: true, size: "wide", value: (c) => c.n, draw: (c) => el("td", { class: "num wide" }, `${c.statuses.ok || 0}/${c.total}`) },
+    { key: "runs", title: "Runs", num: true, size: "extra", value: (c) => c.n, draw: (c) => el("td", { class: "num extra" }, `${c.statuses.ok || 0}/${c.total}`) },
   ],
   runs: [
     { key: "run", title: "Run", value: (r) => r.id, draw: (r) => el("th", { scope: "row" }, opener(r.id, r.id), r.status !== "ok" && el("span", { class: "chip" }, r.status), under(r.of)) },
