@@ -283,7 +283,7 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[Ru
     with collector_at_rest():
         records, problems = read_records(suite_folder / "records")
         problems = with_duplicates(suite_folder / "records", problems)
-        published, unpublished = published_or_problem(suite_folder.parent)
+        published, unpublished = published_or_problem(suite_folder.absolute().parent)
         truths, damaged = read_truths(suite_folder)
         latencies, unread = read_latencies(suite_folder)
         beside = Beside(truths, published=published, latencies=tuple(latencies))

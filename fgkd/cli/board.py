@@ -18,6 +18,7 @@ def board(args: Namespace) -> int:
     """Write and show the boards asked for; with ``--check`` only compare them; 1 where something is amiss."""
     from fgkd.leaderboard import check_boards, leaderboard, print_board, write_boards
     from fgkd.record import read_records
+    from fgkd.report.published import published_or_problem
 
     folders, amiss = suite_results(args.folder, args.suite, args.results), []
     if args.per_class:
@@ -39,7 +40,7 @@ def board(args: Namespace) -> int:
             raise UserError(f"cannot write the board of {folder}: {error.strerror}") from None
         records = list(files.records)
         amiss += [f"{folder}: {problem}" for problem in files.problems]
-        print_board(records)
+        print_board(records, published=published_or_problem(folder.absolute().parent)[0])
         if args.svg:
             draw_board(records, folder.name, args.svg)
         for path in more_pictures(args, folder, records):
