@@ -87,7 +87,7 @@ class BackboneSpec(Spec):
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
-    crop_pct: float | None = Field(None, gt=0, le=1)
+    crop_pct: float | None = Field(None, ge=0.01, le=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -124,7 +124,7 @@ class ViewSpec(Spec):
 
     size: Side = Field(224, ge=16, le=1024)
     augment: str = "standard"
-    crop_pct: float = Field(0.875, gt=0, le=1)
+    crop_pct: float = Field(0.875, ge=0.01, le=1)
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     shorter_side: int | None = Field(None, ge=16, le=4096)
 
