@@ -90,8 +90,11 @@ def save_weights(module: nn.Module, path: Path | str, metadata: Mapping[str, str
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes must not write the same part
     state = {key: value.detach().cpu().contiguous().clone() for key, value in module.state_dict().items()}
-    save_file(state, part, dict(metadata) if metadata else None)
-    move_into_place(part, path)
+    try:
+        save_file(state, part, dict(metadata) if metadata else None)
+        move_into_place(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def weights_hash(module: nn.Module, length: int = 16) -> str:

@@ -13,6 +13,7 @@ from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.admission import with_bar
 from fgkd.runner.outcome import Fault, bare_record, make_record, weight_facts
 from fgkd.runner.rerun import Rerun
+from fgkd.runner.space import refused_by_disk
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar
@@ -71,7 +72,7 @@ class Recorder:
         try:
             return make_record(learner, cohort, suite=self.suite, data=data, notes=self.suite.notes)
         except Exception as error:
-            if device_lost(error):
+            if device_lost(error) or refused_by_disk(error):
                 raise
             if learner.active:
                 learner.stop("oom" if out_of_memory(error) else "failed", f"in diagnostics: {told(error)}")

@@ -15,6 +15,7 @@ from fgkd.runner.grace import Grace
 from fgkd.runner.outcome import Fault
 from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.resume import Checkpoints, facts_of
+from fgkd.runner.space import refused_by_disk
 from fgkd.runner.supplies import Supplies
 from fgkd.spec import RunSpec
 from fgkd.teacher.live import Teacher
@@ -110,8 +111,8 @@ class Training:
         return teacher, learners, faults
 
     def _raise_where_shared(self, error: Exception) -> None:
-        """With several processes the others would wait for the one that goes on alone."""
-        if self.supplies.engine.world > 1 or device_lost(error):
+        """No learner is to blame for a device or a disk; and several processes would wait for one that goes on."""
+        if self.supplies.engine.world > 1 or device_lost(error) or refused_by_disk(error):
             raise error
 
     def _train(
