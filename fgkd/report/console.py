@@ -39,8 +39,8 @@ def group_table(group: Group, width: int = WIDEST, *, plain: bool = False) -> Ta
         plain: rules of ASCII, for output that is no terminal.
     """
     names = _WIDE if width >= 90 else _NARROW
-    name = Text(one_line(heading(group)), style="bold")
-    table = Table(title=name, box=_PLAIN if plain else box.SIMPLE_HEAD, title_justify="left")
+    caption = Text(one_line(heading(group)), style="bold")
+    table = Table(title=caption, box=_PLAIN if plain else box.SIMPLE_HEAD, title_justify="left")
     for name in names:
         number = name != "method"
         title = lead_cell(group).ranking.title if name == "score" else name
