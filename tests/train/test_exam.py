@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Needs
 from fgkd.train.cohort import Cohort, Loaders
 from fgkd.train.evaluate import Examinee
+from tests.train.crew import SharedRoom, crew
 from tests.train.room import CLASSES, SIZE, Room, run
 
 HELD_OUT = 23
@@ -136,3 +138,31 @@ def test_unseen_classes_are_judged_by_embeddings(tmp_path: Path) -> None:
     assert set(result.profiles) == {"roc"}
     assert {"top1", "agreement", "temperature"} <= set(result.metrics["holdout_last"])
     assert cohort.reference.test.keys() == result.metrics["test_last"].keys()
+
+
+def untrained(folder: Path, rank: int, world: int) -> dict[str, Any]:
+    """What one of several processes finds of networks that nobody trained, its own share of the images read."""
+    cohort = SharedRoom(folder, rank, world).cohort([run("scratch"), run("kd")])
+    cohort.examine()
+    found: dict[str, Any] = {run_id: vars(result) for run_id, result in cohort.results.items()}
+    return {**found, "teacher": vars(cohort.reference)}
+
+
+def test_processes_find_what_one_does(tmp_path: Path) -> None:
+    alone = untrained(tmp_path / "alone", 0, 1)
+    for found in crew(untrained, tmp_path / "crew", 2):
+        assert found.keys() == alone.keys()
+        for run_id, expected in alone.items():
+            assert torch.equal(found[run_id].pop("predictions"), expected["predictions"])
+            for part, values in found[run_id].items():
+                flat, theirs = (_flat(side) for side in (values, expected[part]))
+                assert flat.keys() == theirs.keys(), (run_id, part)
+                assert flat == pytest.approx(theirs, rel=1e-5, abs=1e-5), (run_id, part)
+
+
+def _flat(value: Any, name: str = "") -> dict[str, float]:
+    """Numbers of nested mappings and lists by their place."""
+    if not isinstance(value, dict | list):
+        return {name: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return {key: number for k, part in items for key, number in _flat(part, f"{name}/{k}").items()}
