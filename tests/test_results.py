@@ -8,6 +8,7 @@ import pytest
 
 from fgkd.leaderboard import check_boards
 from fgkd.record import read_records
+from fgkd.report.overview import check_overview
 from fgkd.spec import teacher_run
 from fgkd.suite import load_suite
 
@@ -27,6 +28,11 @@ def test_there_are_results() -> None:
 
 def test_boards_are_regenerated_byte_for_byte(folder: Path) -> None:
     assert check_boards(folder) == []
+
+
+def test_the_page_over_all_suites_is_regenerated_byte_for_byte() -> None:
+    assert (ROOT / "results" / "report.html").is_file()
+    assert check_overview(ROOT / "results", SUITES) == []
 
 
 def test_every_run_of_the_suite_is_recorded_and_came_from_clean_code(folder: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,10 @@ from fgkd.cli.places import cache_folder, data_root
 from fgkd.errors import UserError
 from fgkd.files import write_text
 from fgkd.record import RunRecord, read_records
-from fgkd.report.html import Beside, report_page
+from fgkd.report.html import report_page
+from fgkd.report.html.folder import beside_of
 from fgkd.report.html.mistakes import wanted_pictures
-from fgkd.report.published import published_or_problem
-from fgkd.report.truth import Truth, read_truths
+from fgkd.report.truth import Truth
 
 if TYPE_CHECKING:
     from fgkd.data.split import ImageData
@@ -33,16 +34,16 @@ def thumbnail_page(args: Namespace, folder: Path) -> Path:
         UserError: no data set of the suite is at hand.
     """
     records, problems = read_records(folder / "records")
-    truths, damaged = read_truths(folder)
+    beside, damaged = beside_of(folder)
     data = _opened(records, args)
-    truths |= {revision: Truth.of(one) for revision, one in data.items()}
+    truths = {**beside.truths, **{revision: Truth.of(one) for revision, one in data.items()}}
     pictures = {
         (revision, position): thumbnail(data[revision].test.paths[position])
         for revision, positions in wanted_pictures(records, truths).items()
         if revision in data
         for position in positions
     }
-    beside = Beside(truths, pictures, published_or_problem(folder.parent)[0])
+    beside = replace(beside, truths=truths, pictures=pictures)
     write_text(folder / NAME, report_page(records, [*problems, *damaged], title=folder.name, beside=beside))
     return folder / NAME
 

@@ -16,7 +16,7 @@ from fgkd.report.html.payload import Beside, payload
 from fgkd.report.html.safety import digest, script_json, visible
 
 SCRIPTS = (
-    *("core", "state", "table", "axes", "scatter", "forest", "curves", "calibration"),
+    *("core", "state", "columns", "filters", "table", "axes", "scatter", "forest", "curves", "calibration"),
     *("failures", "published", "ranks", "details", "main"),
 )
 

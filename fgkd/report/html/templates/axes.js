@@ -4,7 +4,8 @@ const ticksOf = (low, high, count) => {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
   const ticks = [];
-  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-9; tick += step) ticks.push(Number(tick.toPrecision(12)));
+  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-9; tick += step)
+    ticks.push(Number(tick.toPrecision(12)));
   return ticks;
 };
 const linear = (values, from, to, pad = 0.05) => {
@@ -22,18 +23,28 @@ const logarithmic = (values, from, to) => {
       const tick = factor * 10 ** power;
       if (Math.log10(tick) >= at.low && Math.log10(tick) <= at.high) ticks.push(tick);
     }
-  return Object.assign((value) => at(Math.log10(value)), { ticks: (count) => ticks.filter((_, i) => i % Math.ceil(ticks.length / count) === 0) });
+  return Object.assign((value) => at(Math.log10(value)), {
+    ticks: (count) => ticks.filter((_, i) => i % Math.ceil(ticks.length / count) === 0),
+  });
 };
-const scaleOf = (values, from, to) => (Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 20 ? logarithmic(values, from, to) : linear(values, from, to));
+const scaleOf = (values, from, to) =>
+  Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 20
+    ? logarithmic(values, from, to)
+    : linear(values, from, to);
 
 const frame = (width, height, x, y, names) => {
   const bottom = height - 34;
   const left = 40;
   return [
-    y.ticks(height / 55 + 1).map((tick) => [
-      svg("line", { class: "grid", x1: left, x2: width, y1: y(tick), y2: y(tick) }),
-      svg("text", { class: "axis", x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, brief(tick))]),
-    x.ticks(width / 90).map((tick) => svg("text", { class: "axis", x: x(tick), y: bottom + 16, "text-anchor": "middle" }, brief(tick))),
+    y
+      .ticks(height / 55 + 1)
+      .map((tick) => [
+        svg("line", { class: "grid", x1: left, x2: width, y1: y(tick), y2: y(tick) }),
+        svg("text", { class: "axis", x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, brief(tick)),
+      ]),
+    x
+      .ticks(width / 90)
+      .map((tick) => svg("text", { class: "axis", x: x(tick), y: bottom + 16, "text-anchor": "middle" }, brief(tick))),
     svg("text", { class: "axis", x: width, y: height - 2, "text-anchor": "end" }, names.x),
     svg("text", { class: "axis", x: 0, y: 10 }, names.y),
   ];
@@ -61,7 +72,10 @@ const chart = (label, draw) => {
 const redraw = () => {
   for (let i = charts.length - 1; i >= 0; i -= 1) {
     const one = charts[i];
-    if (!one.holder.isConnected) { charts.splice(i, 1); continue; }
+    if (!one.holder.isConnected) {
+      charts.splice(i, 1);
+      continue;
+    }
     const width = Math.floor(one.holder.clientWidth);
     if (!width || width === one.width) continue;
     one.width = width;
@@ -73,8 +87,13 @@ new ResizeObserver(() => requestAnimationFrame(redraw)).observe(document.body);
 // Labels at one edge, moved apart until none covers another.
 const apart = (labels, gap, low, high) => {
   const placed = labels.map((label) => ({ ...label })).sort((a, b) => a.y - b.y);
-  placed.forEach((label, i) => { label.y = Math.max(label.y, low, i ? placed[i - 1].y + gap : low); });
-  for (let i = placed.length - 1, limit = high; i >= 0; i -= 1) { placed[i].y = Math.min(placed[i].y, limit); limit = placed[i].y - gap; }
+  placed.forEach((label, i) => {
+    label.y = Math.max(label.y, low, i ? placed[i - 1].y + gap : low);
+  });
+  for (let i = placed.length - 1, limit = high; i >= 0; i -= 1) {
+    placed[i].y = Math.min(placed[i].y, limit);
+    limit = placed[i].y - gap;
+  }
   return placed;
 };
 const textWidth = (() => {

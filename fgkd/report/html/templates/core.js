@@ -12,7 +12,8 @@ for (const run of runs) {
 }
 for (const cell of cells) cell.runs.sort((a, b) => a.seed - b.seed || a.dataSeed - b.dataSeed);
 const groups = data.groups.map((group) => ({
-  ...group, standings: unpack(group.standings).map((standing) => ({ ...standing, of: cells[standing.cell] })),
+  ...group,
+  standings: unpack(group.standings).map((standing) => ({ ...standing, of: cells[standing.cell] })),
 }));
 const only = (values) => (values.every((value) => String(value) === String(values[0])) ? values[0] : null);
 for (const cell of cells) {
@@ -38,7 +39,14 @@ const fill = (node, attributes, children) => {
 const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 // Names may break where their words end, rather than anywhere.
-const bdi = (text) => el("bdi", {}, String(text).split(/(?<=[_./+:-])(?=[^_./+:-])/).flatMap((word, i) => (i ? [el("wbr"), word] : [word])));
+const bdi = (text) =>
+  el(
+    "bdi",
+    {},
+    String(text)
+      .split(/(?<=[_./+:-])(?=[^_./+:-])/)
+      .flatMap((word, i) => (i ? [el("wbr"), word] : [word])),
+  );
 
 // Draw a part of the page anew, and leave the keyboard on the control that it was on.
 const redrawn = (place, draw) => {
@@ -50,7 +58,13 @@ const redrawn = (place, draw) => {
 
 const MINUS = "\u2212";
 const given = (value) => value !== null && value !== undefined;
-const fixed = (value, decimals = 2) => (given(value) ? value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", MINUS) : "");
+const fixed = (value, decimals = 2) =>
+  given(value)
+    ? value
+        .toFixed(decimals)
+        .replace(/^-(0\.?0*)$/, "$1")
+        .replace("-", MINUS)
+    : "";
 const signed = (value, decimals = 2) => (given(value) ? (value > 0 ? "+" : "") + fixed(value, decimals) : "");
 const brief = (value) => {
   if (!given(value)) return "";

@@ -1,7 +1,19 @@
 // What is shown, kept in the address behind the # so that it can be sent to somebody.
 const DEFAULTS = {
-  view: "configurations", sort: "", q: "", dataset: "", teacher: "", student: "", method: "", status: "", suite: "",
-  table: "0", x: "", against: "kd", confused: "", open: "",
+  view: "configurations",
+  sort: "",
+  q: "",
+  dataset: "",
+  teacher: "",
+  student: "",
+  method: "",
+  status: "",
+  suite: "",
+  table: "0",
+  x: "",
+  against: "kd",
+  confused: "",
+  open: "",
 };
 const state = { ...DEFAULTS };
 const listeners = [];
@@ -27,7 +39,13 @@ const group = () => groups[state.table];
 
 // Light and dark follow the system until somebody chooses.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const remembered = (() => { try { return localStorage.getItem("fgkd-theme"); } catch { return null; } })();
+const remembered = (() => {
+  try {
+    return localStorage.getItem("fgkd-theme");
+  } catch {
+    return null;
+  }
+})();
 let chosen = ["light", "dark"].includes(remembered) ? remembered : null;
 const applyTheme = () => {
   const now = chosen || (dark.matches ? "dark" : "light");
@@ -38,12 +56,24 @@ const applyTheme = () => {
 };
 byId("theme").addEventListener("click", () => {
   chosen = (chosen || (dark.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
-  try { localStorage.setItem("fgkd-theme", chosen); } catch { /* a page from disk may have no storage */ }
+  try {
+    localStorage.setItem("fgkd-theme", chosen);
+  } catch {
+    /* a page from disk may have no storage */
+  }
   applyTheme();
 });
 dark.addEventListener("change", applyTheme);
 applyTheme();
 
 const choice = (label, options, value, pick, attributes) =>
-  el("label", attributes, label, el("select", { onchange: (event) => pick(event.target.value) },
-    options.map(([key, text]) => el("option", { value: key, selected: String(key) === String(value) }, text))));
+  el(
+    "label",
+    attributes,
+    label,
+    el(
+      "select",
+      { onchange: (event) => pick(event.target.value) },
+      options.map(([key, text]) => el("option", { value: key, selected: String(key) === String(value) }, text)),
+    ),
+  );
