@@ -20,18 +20,18 @@ def learners(planned: PlannedCohort) -> str:
     )
 
 
-def plan_table(prices: Sequence[CohortPrice], speed: float) -> Table:
+def plan_table(prices: Sequence[CohortPrice], hours: Sequence[float]) -> Table:
     """One row per cohort, in order.
 
     Args:
-        speed: multiply-accumulates per second, see `fgkd.price.machine_speed`.
+        hours: of each.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("#", "data", "teacher", "learners"):
         table.add_column(name, overflow="fold")
     for name in ("epochs", "TMACs", "alone", "GiB", "hours"):
         table.add_column(name, justify="right")
-    for number, price in enumerate(prices, 1):
+    for number, (price, time) in enumerate(zip(prices, hours, strict=True), 1):
         planned = price.cohort
         feed = planned.feed
         table.add_row(
@@ -43,32 +43,50 @@ def plan_table(prices: Sequence[CohortPrice], speed: float) -> Table:
             f"{price.macs / 1e12:.4g}",
             f"{price.macs_alone / 1e12:.4g}",
             f"{price.bytes / 2**30:.2f}",
-            f"{price.macs / speed / 3600:.3g}",
+            f"{time:.3g}",
         )
     return table
 
 
-def print_plan(plan: Plan, prices: Sequence[CohortPrice], speed: float, console: Console) -> None:
-    """The table and the sums below it."""
+def hours_of(prices: Sequence[CohortPrice], speed: float, seconds: Sequence[float] | None) -> list[float]:
+    """Hours of each cohort: calibrated, else by its multiply-accumulates."""
+    return [price.macs / speed / 3600 for price in prices] if seconds is None else [s / 3600 for s in seconds]
+
+
+def print_plan(
+    plan: Plan, prices: Sequence[CohortPrice], speed: float, console: Console, seconds: Sequence[float] | None = None
+) -> None:
+    """The table and the sums below it.
+
+    Args:
+        speed: multiply-accumulates per second, see `fgkd.price.machine_speed`.
+        seconds: of each cohort, calibrated; None: they are told by `speed`.
+    """
     if plan.recorded:
         console.print(f"{len(plan.recorded)} runs are recorded already and will not be run again")
     if not prices:
         console.print("nothing is left to run")
         return
-    console.print(plan_table(prices, speed))
+    hours = hours_of(prices, speed, seconds)
+    console.print(plan_table(prices, hours))
     macs, alone = sum(p.macs for p in prices), sum(p.macs_alone for p in prices)
+    how = f"at the {speed / 1e9:.0f} GMAC/s of a ResNet-10 in training here"
     console.print(
-        f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {macs / speed / 3600:.3g} h at the "
-        f"{speed / 1e9:.0f} GMAC/s of a ResNet-10 in training here; one by one it is {alone / macs:.2f} x as much",
+        f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {sum(hours):.3g} h "
+        f"{how if seconds is None else 'by the pace of 20 steps of each here'}; one by one it is {alone / macs:.2f} x "
+        "as many MACs",
         highlight=False,
     )
 
 
-def plan_json(plan: Plan, prices: Sequence[CohortPrice], speed: float) -> dict[str, Any]:
+def plan_json(
+    plan: Plan, prices: Sequence[CohortPrice], speed: float, seconds: Sequence[float] | None = None
+) -> dict[str, Any]:
     """The same as plain values."""
     return {
         "recorded": [run.run_id for run in plan.recorded],
         "gmacs_per_second": speed / 1e9,
+        "calibrated": seconds is not None,
         "cohorts": [
             {
                 "id": price.cohort.cohort_id,
@@ -81,8 +99,8 @@ def plan_json(plan: Plan, prices: Sequence[CohortPrice], speed: float) -> dict[s
                 "macs": price.macs,
                 "macs_alone": price.macs_alone,
                 "peak_bytes": price.bytes,
-                "hours": price.macs / speed / 3600,
+                "hours": time,
             }
-            for price in prices
+            for price, time in zip(prices, hours_of(prices, speed, seconds), strict=True)
         ],
     }

@@ -44,7 +44,8 @@ def plan(args: Namespace) -> int:
     suite, runs = chosen_runs(args)
     from fgkd import runner
 
-    priced = runner.dry_run(suite, runs, runner.Options(**fields), None if args.json else console())
+    screen = None if args.json else console()
+    priced = runner.dry_run(suite, runs, runner.Options(**fields), screen, calibrate=args.calibrate)
     if args.json:
         print_json(priced)
     return 0

@@ -53,7 +53,7 @@ def _bench(commands: Any) -> None:
     flags.places(command)
     flags.execution(command)
     command.add_argument("--dry-run", action="store_true", help="show the plan, as fgkd plan does; train nothing")
-    command.set_defaults(json=False)
+    command.set_defaults(json=False, calibrate=False)
     command.add_argument("--list", action="store_true", help="list the suites and stop")
 
 
@@ -63,6 +63,8 @@ def _plan(commands: Any) -> None:
     flags.grid(command)
     flags.places(command)
     flags.execution(command)
+    text = "take 20 steps of each cohort first, to tell the hours from them"
+    command.add_argument("--calibrate", action="store_true", help=text)
     flags.as_json(command)
 
 

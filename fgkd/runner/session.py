@@ -21,6 +21,7 @@ from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
 from fgkd.record import recorded_ids, records_folder
 from fgkd.runner.admission import Baselines, judge
+from fgkd.runner.calibrate import Calibration
 from fgkd.runner.claims import Claims
 from fgkd.runner.finish import Recorder
 from fgkd.runner.following import followers
@@ -44,11 +45,19 @@ from fgkd.train.engine import Engine
 from fgkd.train.faults import device_lost, told
 
 
-def dry_run(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> dict[str, Any]:
+def dry_run(
+    suite: Suite,
+    runs: Sequence[RunSpec],
+    options: Options,
+    console: Console | None = None,
+    *,
+    calibrate: bool = False,
+) -> dict[str, Any]:
     """Expand and price a suite; nothing is trained, no data or weights are needed.
 
     Args:
         console: where the table is printed; nowhere if None.
+        calibrate: take a few steps of each cohort to tell how long it takes.
 
     Returns:
         The priced plan as plain values.
@@ -58,10 +67,13 @@ def dry_run(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Co
     if problems := network_problems(plan.runs, classes, options, with_weights=False):
         raise UserErrors(problems)
     prices = Pricer(lambda run: sizes(run.feed.dataset, options)).plan(plan)
-    speed = machine_speed(Accelerator().device)
+    speed, seconds = machine_speed(Accelerator().device), None
+    if calibrate and plan.runs:
+        calibration = Calibration(options, Engine(plan.runs[0].feed.precision))
+        seconds = [calibration.seconds(planned) for planned in plan.cohorts]
     if console is not None:
-        print_plan(plan, prices, speed, console)
-    return plan_json(plan, prices, speed)
+        print_plan(plan, prices, speed, console, seconds)
+    return plan_json(plan, prices, speed, seconds)
 
 
 def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> int:

@@ -1,0 +1,65 @@
+"""The time of a plan from a few real steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fgkd.plan import make_plan
+from fgkd.runner import calibrate
+from fgkd.runner.calibrate import Calibration, Pace
+from fgkd.runner.options import Options
+from fgkd.train.cohort import Cohort
+from fgkd.train.engine import Engine
+from tests.train.room import run
+
+
+def test_a_training_is_its_parts() -> None:
+    pace = Pace(building=1, step=2, marking=0.5, examining=0.25, recording=4)
+    assert pace.whole(steps=10, epochs=3, holdout=8, test=12) == 1 + 20 + 3 * 8 * 0.5 + 2 * 20 * 0.25 + 4
+
+
+@pytest.fixture(scope="module")
+def calibration(tmp_path_factory: pytest.TempPathFactory) -> Calibration:
+    tmp_path: Path = tmp_path_factory.mktemp("drawn")
+    return Calibration(Options(data_root=tmp_path, results=tmp_path / "results", cache=tmp_path), Engine())
+
+
+def test_each_cohort_takes_twenty_steps_over_its_training(
+    calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan([run("kd", "test_resnet"), run({"method": "ab", "init_epochs": 120}, "test_resnet")])
+    taught: list[tuple[int, float]] = []
+    teach = Cohort.teach
+
+    def noted(cohort: Cohort, batch: object, progress: object) -> None:
+        taught.append((len(cohort.learners), progress.fraction))  # type: ignore[attr-defined]
+        teach(cohort, batch, progress)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Cohort, "teach", noted)
+    pupils = next(planned for planned in plan.cohorts if planned.feed.teacher)
+    assert calibration.seconds(pupils) > 0
+    assert len(taught) == calibrate.STEPS
+    assert {count for count, _ in taught} == {2}
+    shares = [share for _, share in taught]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] > 0.9
+    assert not list(calibration.options.results.glob("**/*.json"))
+
+
+def test_longer_steps_are_seen(calibration: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = make_plan([run("scratch", "test_resnet")]).cohorts[0]
+    steps, teach = calibration.seconds(planned), Cohort.teach
+
+    def slow(cohort: Cohort, *words: object) -> None:
+        import time
+
+        time.sleep(0.2)
+        teach(cohort, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Cohort, "teach", slow)
+    lessons = calibration.supplies.loaders(planned.feed, calibration.supplies.data(planned.feed)).train
+    more = calibration.seconds(planned) - steps
+    assert more > 0.1 * planned.feed.epochs * lessons.steps_per_epoch
