@@ -22,6 +22,7 @@ from fgkd.spec import BackboneSpec, DatasetSpec
 
 RECORD = 64 * 1024  # bytes of a record, its predictions and its share of the boards, rather more than less
 WRITTEN = {"synthetic_birds": 8192, "cifar100": 4096}  # bytes of an image, of sets that are written into the cache
+LAYERS_BESIDE = 1.2  # what methods add to a student's state, in most cases
 GENERATIONS = 3  # of a cohort's state: two are kept while the next is written
 TIGHT = 0.8  # of what is free: from there on it is said
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -46,11 +47,12 @@ def needs(plan: Plan, options: Options, folder: Path, classes: Callable[[Dataset
     """
     weigh = lambda run: _bytes(run.student, classes(run.feed.dataset), run.feed.view.size)
     weights = sum(weigh(run) for run in plan.runs)
-    states = max((_state(cohort, weigh) for cohort in plan.cohorts), default=0) if options.checkpoint_every else 0
+    states = round(LAYERS_BESIDE * max((_state(c, weigh) for c in plan.cohorts), default=0))
+    kept = GENERATIONS if options.checkpoint_every else 0
     drawn = sum(_drawn(spec, options.cache) for spec in dict.fromkeys(run.feed.dataset for run in plan.runs))
     found = [
         Need(options.cache, "weights", weights),
-        Need(options.cache, "states of cohorts (--checkpoint-every off: none)", states * GENERATIONS),
+        Need(options.cache, "states of cohorts (--checkpoint-every off: none)", states * kept),
         Need(options.cache, "data sets", drawn),
         Need(folder, "records", len(plan.runs) * RECORD),
     ]

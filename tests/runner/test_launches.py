@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,9 +45,7 @@ class Launches:
         return pid
 
     def _redirect(self, path: Path) -> None:
-        with path.open("w") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
+        sys.stdout = sys.stderr = path.open("w", buffering=1)
 
     def kill(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
