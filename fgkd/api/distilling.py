@@ -146,9 +146,12 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
     runner.bench(suite, [run], options, console)
     record = _recorded(folder, run.run_id)
     if record is None:
-        raise UserErrors(console.alarms or [f"run {run.run_id} left no record"])
+        raise UserErrors(console.alarms or [f"run {run.run_id} left no record; is another process training it?"])
     if record.status != "ok":
-        raise UserError(f"run {run.run_id} ended as {record.status}: {record.reason}; its record is in {folder}")
+        raise UserError(
+            f"run {run.run_id} ended as {record.status}: {record.reason}; its record is in {folder}; pass rerun=True to "
+            "train again"
+        )
     deployed = open_deployed(Chosen(record, folder), WeightStore(options.cache / "weights"))
     teacher = record.teacher.run_id if record.teacher else None
     return Distilled(

@@ -34,6 +34,7 @@ from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.qualms import twins
 from fgkd.runner.resume import Checkpoints
+from fgkd.runner.space import check_space, disk_told, needs, refused_by_disk
 from fgkd.runner.summary import failures, still_running
 from fgkd.runner.supplies import Supplies
 from fgkd.runner.training import Training
@@ -86,7 +87,7 @@ def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Cons
     Raises:
         UserError: something that the user can mend before training.
     """
-    with Grace() as grace:
+    with Grace() as grace, disk_told([options.cache, records_folder(options.results, suite.name)]):
         return _Session(suite, runs, options, console or Console(), grace).run()
 
 
@@ -99,7 +100,10 @@ class _Session:
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
             check(self.plan.runs, options, self.folder, self.say)
+            classes = lambda spec: sizes(spec, options)[0]
+            check_space(needs(self.plan, options, self.folder, classes), self.say)
         self.engine = Engine(runs[0].feed.precision, compiles=options.compile)
+        self.plan = self.engine.gather_values(self.plan)[0]  # another launch may have recorded a run between two looks
         self.store = WeightStore(options.cache / "weights")
         self.supplies = Supplies(options, self.engine, self.store, self.say)
         self.refused: list[str] = []  # what the user can mend
@@ -155,7 +159,7 @@ class _Session:
             self.refused.append(str(error))
             progress.say(f"{name}: {error}", style="red")
         except Exception as error:
-            if self.engine.world > 1 or device_lost(error):
+            if self.engine.world > 1 or device_lost(error) or refused_by_disk(error):
                 raise
             runs = f"{len(turn.cohort.runs)} runs on {name}"
             self.broken.append(f"{runs} are not recorded: {told(error)}; the same command tries them again")
