@@ -149,8 +149,8 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
         raise UserErrors(console.alarms or [f"run {run.run_id} left no record; is another process training it?"])
     if record.status != "ok":
         raise UserError(
-            f"run {run.run_id} ended as {record.status}: {record.reason}; its record is in {folder}; pass rerun=True to "
-            "train again"
+            f"run {run.run_id} ended as {record.status}: {record.reason}; its record is in {folder}; rerun=True trains "
+            "it again"
         )
     deployed = open_deployed(Chosen(record, folder), WeightStore(options.cache / "weights"))
     teacher = record.teacher.run_id if record.teacher else None
