@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _bench(commands)
     _plan(commands)
+    _submit(commands)
     _board(commands)
     _watch(commands)
     _compare(commands)
@@ -66,6 +67,25 @@ def _plan(commands: Any) -> None:
     text = "take 20 steps of each cohort first, to tell the hours from them"
     command.add_argument("--calibrate", action="store_true", help=text)
     flags.as_json(command)
+
+
+def _submit(commands: Any) -> None:
+    text = "hand a suite to a cluster, as one job for each of its parts (needs submitit)"
+    command = flags.command(commands, "submit", "fgkd.cli.submit:submit", text)
+    flags.grid(command)
+    flags.places(command)
+    flags.execution(command)
+    group = command.add_argument_group("jobs")
+    group.add_argument("--shards", type=int, required=True, metavar="N", help="how many jobs")
+    group.add_argument("--cluster", choices=("slurm", "local"), default="slurm", help="local: this machine")
+    group.add_argument("--logs", type=Path, default=Path("logs"), metavar="DIR", help="default: ./logs")
+    group.add_argument("--hours", type=float, default=24.0, metavar="H", help="limit of a job (default: 24)")
+    group.add_argument("--gpus", type=int, default=1, metavar="N", help="of each job (default: 1)")
+    group.add_argument("--cpus", type=int, default=8, metavar="N", help="of each job (default: 8)")
+    group.add_argument(
+        "--slurm", action="append", default=[], metavar="KEY=VALUE", help="such as partition=gpu, account=me, mem=32G"
+    )
+    group.add_argument("--wait", action="store_true", help="return when all jobs have ended")
 
 
 def _board(commands: Any) -> None:

@@ -22,6 +22,8 @@ from fgkd.plan import Plan, PlannedCohort
 from fgkd.runner.onlookers import Onlooker
 from fgkd.train.cohort import Cohort
 
+LOOK_EVERY = 1.0  # seconds between two notes beside the bar
+
 
 def lessons(cohort: PlannedCohort) -> int:
     """The work of a cohort in epochs times learners, the unit of the suite's bar."""
@@ -98,6 +100,7 @@ class SuiteProgress:
         total = feed.epochs * steps_per_epoch
         self._cohort = self._bars.add_task(f"cohort {number}", total=total or None, note="")
         self._begun, self._images, self._waited, self._steps = time.perf_counter(), 0, 0.0, 0
+        self._looked = self._begun
         for onlooker in self.onlookers:
             onlooker.start_cohort(number, planned, steps_per_epoch)
 
@@ -105,7 +108,7 @@ class SuiteProgress:
         """The cohort stands where an earlier launch left it."""
         epoch, step = cohort.position
         self._steps = epoch * cohort.loaders.train.steps_per_epoch + step
-        self._images, self._waited = cohort.images, cohort.clock.seconds().get("load", 0)
+        self._images, self._waited = cohort.images, cohort.clock.known("load")
         self._bars.advance(self._suite, epoch * len(cohort.learners))
         if self._cohort is not None:
             self._bars.advance(self._cohort, self._steps)
@@ -116,14 +119,15 @@ class SuiteProgress:
         """A lesson is done."""
         if self._cohort is not None:
             self._bars.advance(self._cohort)
+            if self.console.is_terminal and time.perf_counter() - self._looked > LOOK_EVERY:
+                self._looked = time.perf_counter()
+                self._bars.update(self._cohort, note=self._pace(cohort))
         for onlooker in self.onlookers:
             onlooker.batch(cohort, epoch, images)
 
     def epoch(self, cohort: Cohort, epoch: int) -> None:
         """An epoch is done."""
-        wall = time.perf_counter() - self._begun
-        waited = cohort.clock.seconds().get("load", 0) - self._waited
-        note = f"{(cohort.images - self._images) / wall:.0f} img/s, {waited / wall:.0%} waiting for data"
+        wall, note = time.perf_counter() - self._begun, self._pace(cohort)
         self._bars.advance(self._suite, len(cohort.learners))
         if self._cohort is not None:
             self._bars.update(self._cohort, note=note)
@@ -134,16 +138,26 @@ class SuiteProgress:
         for onlooker in self.onlookers:
             onlooker.epoch(cohort, epoch)
 
+    def _pace(self, cohort: Cohort) -> str:
+        """Images per second since the cohort began here, and the share of that time spent waiting for data."""
+        wall = max(time.perf_counter() - self._begun, 1e-9)
+        waited = cohort.clock.known("load") - self._waited
+        return f"{(cohort.images - self._images) / wall:.0f} img/s, {waited / wall:.0%} waiting for data"
+
 
 def _counted(labels: list[str]) -> list[str]:
     return [f"{label} x{labels.count(label)}" if labels.count(label) > 1 else label for label in dict.fromkeys(labels)]
 
 
 def _standing(cohort: Cohort) -> str:
-    """Mean hold-out top-1 by method, in percent."""
-    by_label: dict[str, list[float]] = {}
+    """Mean hold-out top-1 by method, in percent, and the training loss of each of its learners."""
+    by_label: dict[str, list[tuple[float, float]]] = {}
     for learner in cohort.active:
-        by_label.setdefault(learner.spec.method.label, []).append(learner.curve[-1]["holdout_top1"])
+        last = learner.curve[-1]
+        by_label.setdefault(learner.spec.method.label, []).append((last["holdout_top1"], last["loss"]))
     lost = len(cohort.learners) - len(cohort.active)
-    parts = [f"{label} {100 * sum(v) / len(v):.1f}" for label, v in by_label.items()]
+    parts = [
+        f"{label} {100 * sum(top1 for top1, _ in v) / len(v):.1f} (loss {', '.join(f'{loss:.3g}' for _, loss in v)})"
+        for label, v in by_label.items()
+    ]
     return "hold-out top-1 " + ", ".join(parts) + (f"; {lost} stopped" if lost else "")

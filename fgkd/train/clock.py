@@ -62,6 +62,10 @@ class Clock:
             self._events.clear()
         return dict(self._seconds)
 
+    def known(self, name: str) -> float:
+        """Seconds under a name, without those that only the device knows; waits for nobody."""
+        return self._seconds.get(name, 0.0)
+
     def state_dict(self) -> dict[str, float]:
         """The seconds so far."""
         return self.seconds()
