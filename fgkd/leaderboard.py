@@ -25,7 +25,7 @@ from rich.console import Console
 
 from fgkd.files import write_text
 from fgkd.record import RETRIEVAL, RunRecord, collector_at_rest, read_records
-from fgkd.report.answers import Truths
+from fgkd.report.answers import Book
 from fgkd.report.columns import (
     CELL_COLUMNS,
     CELL_DECIMALS,
@@ -176,7 +176,7 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str], decimals: dict[st
     return frame
 
 
-def summary(records: Sequence[RunRecord], truths: Truths | None = None) -> pd.DataFrame:
+def summary(records: Sequence[RunRecord], book: Book | None = None) -> pd.DataFrame:
     """One row per configuration (a method on a student, with one teacher, over its seeds) with `SUMMARY_COLUMNS`.
 
     Means and the 95 % t-interval are over the runs that ended well. Differences are paired by (seed, data_seed) to the
@@ -185,12 +185,12 @@ def summary(records: Sequence[RunRecord], truths: Truths | None = None) -> pd.Da
     below two pairs or without spread. `rank` is among configurations that have every seed of their table; those
     without a teacher stand in each teacher's table, and are ranked here among themselves.
 
-    Where records hold predictions, and `truths` (by data revision) the right classes, `CELL_COLUMNS` stand at the end:
+    Where records hold predictions, and `book` the right classes, `CELL_COLUMNS` stand at the end:
     churn, bootstrap intervals over images and McNemar's p of the differences, the interval of the rank.
     """
     cells = cells_of(records)
     found = {id(s.cell): s for group in groups_of(cells) for s in standings(group)[: len(group.taught)]}
-    answers = cell_columns(cells, truths or {})
+    answers = cell_columns(cells, book or Book({}))
     rows = [_cell_row(cell, found.get(id(cell))) | answers.get(id(cell), {}) for cell in cells]
     frame = _frame(rows, (*SUMMARY_COLUMNS, *SUMMARY_RETRIEVAL_COLUMNS, *CELL_COLUMNS), SUMMARY_DECIMALS)
     frame = without_blank(frame, CELL_COLUMNS)
@@ -286,12 +286,13 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[Ru
         published, unpublished = published_or_problem(suite_folder.absolute().parent)
         truths, damaged = read_truths(suite_folder)
         latencies, unread = read_latencies(suite_folder)
+        book = Book(truths)
         beside = Beside(truths, published=published, latencies=tuple(latencies))
         texts = (
             to_csv(leaderboard(records), DECIMALS),
-            to_csv(summary(records, truths), SUMMARY_DECIMALS),
+            to_csv(summary(records, book), SUMMARY_DECIMALS),
             board_markdown(
-                records, problems, title=suite_folder.name, published=published, truths=truths, latencies=latencies
+                records, problems, title=suite_folder.name, published=published, book=book, latencies=latencies
             ),
             report_page(records, [*problems, *damaged], title=suite_folder.name, beside=beside),
         )

@@ -5,14 +5,14 @@ Records hold the predicted classes; a suite's truths hold the right ones. Where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fgkd.record import RunRecord, unpack_predictions
-from fgkd.report.comparison import Cell, Group, Seeds, baselines, complete_cells, seeds_of
+from fgkd.record import unpack_predictions
+from fgkd.report.comparison import Cell, Group, Identity, Seeds, baselines, complete_cells, seeds_of
 from fgkd.report.evidence import holm
 from fgkd.report.resampling import Paired, paired, rank_intervals
 from fgkd.report.truth import Truth
@@ -41,10 +41,34 @@ class Evidence:
         return any(value is not None for value in vars(self).values())
 
 
+class Book:
+    """The evidence of a board's tables, each worked out once, whoever asks for it.
+
+    Args:
+        truths: test labels by data revision.
+    """
+
+    def __init__(self, truths: Truths) -> None:
+        self.truths = truths
+        self._known: dict[tuple[Identity, ...], list[Evidence]] = {}
+
+    def of(self, group: Group) -> dict[int, Evidence]:
+        """`evidence_of` a table, by the `id` of its cells."""
+        key = tuple(cell.identity for cell in group.cells)
+        if key not in self._known:
+            found = evidence_of(group, self.truths)
+            self._known[key] = [found[id(cell)] for cell in group.cells]
+        return {id(cell): evidence for cell, evidence in zip(group.cells, self._known[key], strict=True)}
+
+
 def evidence_of(group: Group, truths: Truths) -> dict[int, Evidence]:
     """Evidence by the `id` of the table's cells; families of p-values as in `fgkd.report.comparison.standings`."""
+    revision = revision_of(group)
+    if revision is None:
+        return {id(cell): Evidence() for cell in group.cells}
+    labels = truths[revision].labels() if revision in truths else None
     answers = {id(cell): _answers(cell) for cell in group.cells}
-    rights = {key: _rights(group, truths, given) for key, given in answers.items()}
+    rights = {key: {} if labels is None else _rights(labels, given) for key, given in answers.items()}
     found = {id(cell): _evidence(cell, group, answers, rights) for cell in group.cells}
     corrected = _with_holm([found[id(cell)] for cell in group.taught])
     found |= {id(cell): evidence for cell, evidence in zip(group.taught, corrected, strict=True)}
@@ -67,23 +91,16 @@ def _answers(cell: Cell) -> dict[Seeds, np.ndarray]:
     return found
 
 
-def _rights(group: Group, truths: Truths, answers: Mapping[Seeds, np.ndarray]) -> dict[Seeds, np.ndarray]:
-    """Which answers are right, (N,) bool by seeds; none without the truth of the table's data."""
-    truth = truths.get(revision_of(group) or "")
-    if truth is None:
-        return {}
-    labels = truth.labels()
+def _rights(labels: np.ndarray, answers: Mapping[Seeds, np.ndarray]) -> dict[Seeds, np.ndarray]:
+    """Which answers are right, (N,) bool by seeds."""
     return {seeds: given == labels for seeds, given in answers.items() if len(given) == len(labels)}
 
 
 def revision_of(group: Group) -> str | None:
     """The revision of the data that all runs of a table were tested on; None where they were not tested on one."""
-    found = {record.data.revision for record in _records(group) if record.data is not None}
+    records = (record for cell in group.cells for record in cell.records)
+    found = {record.data.revision for record in records if record.data is not None}
     return found.pop() if len(found) == 1 else None
-
-
-def _records(group: Group) -> Sequence[RunRecord]:
-    return [record for cell in group.cells for record in cell.records]
 
 
 def _evidence(
@@ -95,8 +112,7 @@ def _evidence(
     scratch, kd = baselines(cell, group)
     against = lambda other: None if other is None or other is cell else _paired(rights[id(cell)], rights[id(other)])
     churn = None if scratch is None or scratch is cell else _churn(answers[id(cell)], answers[id(scratch)])
-    same_data = revision_of(group) is not None
-    return Evidence(against(scratch), against(kd), churn if same_data else None)
+    return Evidence(against(scratch), against(kd), churn)
 
 
 def _paired(ours: Mapping[Seeds, np.ndarray], theirs: Mapping[Seeds, np.ndarray]) -> Paired | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fgkd.record import CALIBRATION, VERIFICATION, RunRecord
-from fgkd.report.answers import Evidence, Truths, evidence_of
+from fgkd.report.answers import Book, Evidence
 from fgkd.report.comparison import Cell, groups_of
 from fgkd.report.resampling import Paired
 
@@ -37,11 +37,11 @@ def run_columns(record: RunRecord) -> dict[str, float | None]:
     }
 
 
-def cell_columns(cells: Sequence[Cell], truths: Truths) -> dict[int, dict[str, Any]]:
+def cell_columns(cells: Sequence[Cell], book: Book) -> dict[int, dict[str, Any]]:
     """`CELL_COLUMNS` by the `id` of a student's cell; points and percent, see `fgkd.report.answers.Evidence`."""
     rows: dict[int, dict[str, Any]] = {}
     for group in groups_of(cells):
-        found = evidence_of(group, truths)
+        found = book.of(group)
         rows |= {id(cell): _row(found[id(cell)]) for cell in group.taught}
     return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fgkd.report.across import critical_difference
-from fgkd.report.answers import Evidence, Truths, evidence_of
+from fgkd.report.answers import Book, Evidence
 from fgkd.report.comparison import Cell, Group, tables_of
 from fgkd.report.latency import Latency
 from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
@@ -23,16 +23,16 @@ one that scratch gave with the same seed. *rank*: its 95 % interval over seeds a
 _COLUMNS = ("method", "rank", "vs scratch", "vs kd", "churn %")
 
 
-def evidence_section(cells: Sequence[Cell], truths: Truths) -> str:
+def evidence_section(cells: Sequence[Cell], book: Book) -> str:
     """The section, ending in a newline; "" where no table's test labels are kept."""
-    tables = [text for group in tables_of(cells) if (text := _table(group, truths))]
+    tables = [text for group in tables_of(cells) if (text := _table(group, book))]
     if not tables:
         return ""
     return "\n".join([TITLE, "", _LEGEND, *tables, _across(cells)])
 
 
-def _table(group: Group, truths: Truths) -> str:
-    found = evidence_of(group, truths)
+def _table(group: Group, book: Book) -> str:
+    found = book.of(group)
     if not any(e.scratch or e.kd or e.rank for e in found.values()):
         return ""
     images = next((p.images for e in found.values() for p in (e.scratch, e.kd) if p), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fgkd.record import RunRecord
-from fgkd.report.answers import Truths
+from fgkd.report.answers import Book
 from fgkd.report.comparison import Cell, Group, cells_of, tables_of
 from fgkd.report.evidence_table import evidence_section, latency_section
 from fgkd.report.latency import Latency
@@ -35,7 +35,7 @@ def board_markdown(
     *,
     title: str,
     published: Published = NOTHING,
-    truths: Truths | None = None,
+    book: Book | None = None,
     latencies: Sequence[Latency] = (),
 ) -> str:
     """The whole page, ending in a newline; a function of its arguments alone.
@@ -44,7 +44,7 @@ def board_markdown(
         records: of one suite.
         problems: one line per record that could not be used, beginning with its file's name and a colon.
         title: for the page of a suite without records.
-        truths: test labels by data revision, for the evidence of stored answers.
+        book: for the evidence of stored answers.
         latencies: of the suite's networks.
         published: shown below the tables that it speaks of, apart from what was measured.
     """
@@ -52,7 +52,7 @@ def board_markdown(
     sections = [
         _head(records, title),
         *(part for group in tables_of(cells) for part in (_group_section(group), _published_section(group, published))),
-        evidence_section(cells, truths or {}),
+        evidence_section(cells, book or Book({})),
         latency_section(latencies),
         _teachers_section([cell for cell in cells if cell.first.spec.role == "teacher"]),
         _failures_section([record for record in records if record.status != "ok"]),

@@ -7,7 +7,7 @@ import pytest
 
 from fgkd.leaderboard import leaderboard, summary
 from fgkd.record import pack_predictions
-from fgkd.report.answers import evidence_of
+from fgkd.report.answers import Book, evidence_of
 from fgkd.report.comparison import cells_of, tables_of
 from fgkd.report.markdown import board_markdown
 from tests.board_factory import TEACHER, record, run_spec
@@ -115,19 +115,19 @@ def test_runs_on_several_revisions_are_not_compared():
 def test_summary_has_the_columns_where_there_is_something_to_tell():
     plain = summary(RECORDS)
     assert "churn_scratch" in plain  # from the answers alone
-    rows = summary(RECORDS, TRUTHS).set_index("method")
+    rows = summary(RECORDS, Book(TRUTHS)).set_index("method")
     kd = rows.loc["kd"]
     assert kd.churn_scratch == 10
     assert kd.delta_scratch_images_low < 10 < kd.delta_scratch_images_high
     assert (kd["rank"], kd.rank_low, kd.rank_high) == (2, 2, 2)
     assert kd.delta_scratch_mcnemar_p == pytest.approx(2 * 0.5**20, abs=1e-5)
     without = [r.model_copy(update={"predictions": None}) for r in RECORDS]
-    assert list(summary(without, TRUTHS).columns)[-1] == "config"
+    assert list(summary(without, Book(TRUTHS)).columns)[-1] == "config"
     assert list(rows.columns)[-9] == "churn_scratch"
 
 
 def test_the_page_shows_the_evidence_and_why_there_is_no_critical_difference():
-    page = board_markdown(RECORDS, [], title="x", truths=TRUTHS)
+    page = board_markdown(RECORDS, [], title="x", book=Book(TRUTHS))
     assert "| kd | 2 | +6" in page
     assert "needs at least 6 data sets; here are 1" in page
     assert "; 200 images**" in page
@@ -142,3 +142,15 @@ def test_young_records_have_further_columns_and_old_boards_keep_theirs():
     assert rows.loc[young.run_id, ["ece_mass", "eer", "temperature"]].tolist() == [12.5, 25, 1.5]
     assert rows.loc[RECORDS[0].run_id, ["ece_mass", "eer", "temperature"]].isna().all()
     assert list(rows.columns)[-1] == "size_mb"
+
+
+def test_a_table_is_worked_out_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr("fgkd.report.answers.evidence_of", lambda *args: asked.append(args) or evidence_of(*args))
+    book = Book(TRUTHS)
+    rows = summary(RECORDS, book)
+    known = len(asked)
+    page = board_markdown(RECORDS, [], title="x", book=book)
+    assert len(asked) == known > 0
+    assert rows.equals(summary(RECORDS, Book(TRUTHS)))
+    assert page == board_markdown(RECORDS, [], title="x", book=Book(TRUTHS))
