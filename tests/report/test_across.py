@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import friedmanchisquare, rankdata
 
-from fgkd.report.across import CriticalDifference, critical_difference, friedman, nemenyi
+from fgkd.report.across import CriticalDifference, _average_ranks, critical_difference, friedman, nemenyi
 from fgkd.report.comparison import cells_of
 from tests.board_factory import record, run_spec
 
@@ -16,6 +18,11 @@ def test_friedman_is_scipys(levels):
     scores = np.random.default_rng(levels).integers(0, levels, (8, 5)) + np.arange(5) * levels // 5
     ranks = np.stack([rankdata(row) for row in scores])
     assert friedman(ranks) == pytest.approx(friedmanchisquare(*scores.T).pvalue)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12))
+def test_equals_share_the_mean_of_their_places(values):
+    assert _average_ranks(values).tolist() == rankdata(values).tolist()
 
 
 def test_methods_that_are_equal_everywhere_are_alike():
@@ -61,6 +68,14 @@ def test_tables_of_a_data_set_are_one_block():
     specs = [(f"set{i}", student, method, top) for i in range(3) for student in "ab" for method, top in TOPS.items()]
     cells = cells_of([record(run_spec(m, dataset=name, student=s), top) for name, s, m, top in specs])
     assert critical_difference(cells) == "needs at least 6 data sets; here are 3"
+
+
+def test_a_method_must_stand_in_every_table_of_a_data_set():
+    specs = [(f"set{i}", student, m, top) for i in range(6) for student in "ab" for m, top in TOPS.items()]
+    records = [record(run_spec(m, dataset=name, student=s), top) for name, s, m, top in specs if (s, m) != ("b", "at")]
+    found = critical_difference(cells_of(records))
+    assert isinstance(found, CriticalDifference)
+    assert list(found.mean_ranks) == ["crd", "kd", "scratch"]
 
 
 def test_alike_are_largest_groups_only():

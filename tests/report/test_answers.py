@@ -63,6 +63,13 @@ def test_p_values_are_holms_over_the_methods_of_the_table():
     assert found["scratch"].kd.p is None, "its family is not this table's"
 
 
+def test_every_seed_counts():
+    better = [run("at", 90, 0), run("at", 110, 1)]
+    found = evidence([*RECORDS, *better])["at"]
+    assert (found.scratch.mean, found.scratch.wins) == (pytest.approx(10), 30)
+    assert (found.kd.mean, found.kd.wins, found.kd.losses) == (pytest.approx(0, abs=1e-9), 10, 10)
+
+
 def test_churn_is_against_the_scratch_of_the_same_seed():
     other = run("scratch", 80, 1, predictions=pack_predictions((answers(80) + 1) % 5))
     records = [r for r in RECORDS if (r.spec.method.label, r.spec.seed) != ("scratch", 1)] + [other]
