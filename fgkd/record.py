@@ -67,7 +67,7 @@ class DataFacts(_Part):
 
     name: str
     protocol: str
-    revision: str | None = None
+    revision: str | None = Field(None, pattern=r"^[\w.+@-]{1,200}$")
     classes: Whole = Field(ge=1)
     counts: dict[str, Whole] = {}
     task: Task = "classification"
@@ -319,8 +319,12 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _bytes_of(path: Path) -> bytes:
-    """The content of a regular file of bearable size: opening a pipe would wait for ever."""
+def record_bytes(path: Path) -> bytes:
+    """The content of a record's file.
+
+    Raises:
+        ValueError: it is no regular file (opening a pipe would wait for ever), or unbearably large.
+    """
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):
         raise ValueError("found no regular file")
@@ -336,7 +340,7 @@ def read_record(path: Path) -> RunRecord:
         UserError: the file is not a record; the text begins with the file's name.
     """
     try:
-        record = _parsed(_bytes_of(path))
+        record = _parsed(record_bytes(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])

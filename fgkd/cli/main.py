@@ -45,10 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check_encoding(argv: Sequence[str]) -> None:
     """Records and boards are UTF-8; bytes that are not would only be found at the end of a training."""
     for text in argv:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"expected arguments in UTF-8, found {text!r}; rename the file or folder") from None
+        if "\0" in text or text.encode(errors="replace").decode() != text:
+            raise UserError(f"expected arguments in UTF-8, found {text!r}; rename the file or folder")
 
 
 def _tell_failure(failure: ProcessFailed) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fgkd.record import record_bytes
+
 
 def with_duplicates(folder: Path, problems: Iterable[str]) -> list[str]:
     """`problems` of a folder of records, where copies of a record are told as such, and folders within are named.
@@ -28,7 +30,7 @@ def _duplicate(folder: Path, line: str) -> str | None:
     ours = _fields(folder / name)
     run_id = str(ours.get("run_id", ""))
     theirs = folder / f"{run_id}.json"
-    if not ours or theirs.name == name or theirs.parent != folder or not theirs.is_file():
+    if not ours or theirs.name == name or theirs not in folder.glob("*.json"):
         return None
     other = _fields(theirs)
     differing = sorted(key for key in {*ours, *other} if ours.get(key) != other.get(key))
@@ -39,7 +41,7 @@ def _duplicate(folder: Path, line: str) -> str | None:
 
 def _fields(path: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(path.read_bytes())
+        fields = json.loads(record_bytes(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
