@@ -9,7 +9,7 @@ it. Nobody needs their weights, so that one that fails holds up nobody.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -95,7 +95,7 @@ def missing_runs(
     """Runs to do, by id: those without a record, and every teacher or run they need whose weights are absent too."""
     todo: dict[str, RunSpec] = {}
     for run in runs:
-        if run.run_id in recorded and (run.role == "student" or run.run_id in stored) or run.run_id in failed:
+        if (run.run_id in recorded and (run.role == "student" or run.run_id in stored)) or run.run_id in failed:
             continue
         todo[run.run_id] = run
         queue = dependencies(run)
@@ -132,6 +132,26 @@ def make_plan(
     ]
     order = TopologicalSorter(_graph(groups)).static_order()
     return Plan(tuple(cohorts[number] for number in order), tuple(done.values()))
+
+
+def longest_first(plan: Plan, length: Callable[[PlannedCohort], float]) -> Plan:
+    """The same cohorts, for several launches at once: first those that others wait for, and of these, as of the others,
+    the one at whose head the longest chain of work stands. Nobody comes before what it waits for.
+
+    Args:
+        length: of a cohort, >= 0, in any unit.
+    """
+    home = {run.run_id: number for number, cohort in enumerate(plan.cohorts) for run in cohort.runs}
+    followers: dict[int, set[int]] = defaultdict(set)
+    for number, cohort in enumerate(plan.cohorts):
+        for run_id in cohort.waits_for | cohort.after:
+            if home.get(run_id, number) != number:
+                followers[home[run_id]].add(number)
+    chain: dict[int, float] = {}
+    for number in reversed(range(len(plan.cohorts))):  # followers come later in a plan
+        chain[number] = length(plan.cohorts[number]) + max((chain[f] for f in followers[number]), default=0.0)
+    order = sorted(chain, key=lambda number: (not followers[number], -chain[number], number))
+    return replace(plan, cohorts=tuple(plan.cohorts[number] for number in order))
 
 
 Before = Mapping[str, frozenset[str]]  # run id -> ids of the runs to do that come before it

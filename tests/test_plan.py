@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fgkd.plan import Plan, dependencies, make_plan
+from fgkd.plan import Plan, PlannedCohort, dependencies, longest_first, make_plan
 from fgkd.spec import BackboneSpec, Feed, MethodPart, MethodSpec, RunSpec, TeacherSpec, TeacherTraining, teacher_run
 
 TEACHER = TeacherSpec(backbone=BackboneSpec(name="resnet18"), train=TeacherTraining(epochs=3))
@@ -124,3 +124,24 @@ def test_weights_used_as_they_are_make_a_run_of_no_epochs() -> None:
 def test_a_different_view_is_a_different_cohort() -> None:
     plan = make_plan([run("kd"), run("scratch", None, view={"size": 96})])
     assert len(plan.cohorts) == 3
+
+
+def _named(name: str, *, waits_for: tuple[str, ...] = ()) -> PlannedCohort:
+    only = run(name)
+    return PlannedCohort(only.feed, (only,), frozenset(waits_for))
+
+
+def test_what_others_wait_for_goes_first_and_the_longest_work_before_shorter() -> None:
+    small_teacher, big_teacher = _named("small_teacher"), _named("big_teacher")
+    ids = [cohort.runs[0].run_id for cohort in (small_teacher, big_teacher)]
+    long_alone, short_alone = _named("long_alone"), _named("short_alone")
+    taught = _named("taught", waits_for=(ids[0],))
+    taught_longer = _named("taught_longer", waits_for=(ids[1],))
+    middle = _named("middle", waits_for=(ids[1],))
+    last = _named("last", waits_for=(middle.runs[0].run_id,))
+    plan = Plan((short_alone, small_teacher, long_alone, big_teacher, taught, taught_longer, middle, last))
+    lengths = {"short_alone": 1, "long_alone": 9, "small_teacher": 1, "big_teacher": 1, "taught": 2, "taught_longer": 5}
+    ordered = longest_first(plan, lambda cohort: lengths.get(cohort.runs[0].method.label, 0.0))
+    labels = [cohort.runs[0].method.label for cohort in ordered.cohorts]
+    assert labels[:3] == ["big_teacher", "small_teacher", "middle"]
+    assert labels[3:] == ["long_alone", "taught_longer", "taught", "short_alone", "last"]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
-from fgkd.plan import Plan, ancestors, make_plan
+from fgkd.plan import Plan, ancestors, longest_first, make_plan
+from fgkd.price import Pricer
 from fgkd.record import read_record, record_path, recorded_ids, records_folder
 from fgkd.runner.options import Options
+from fgkd.runner.preflight import sizes
 from fgkd.runner.rerun import Rerun
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
@@ -29,6 +31,17 @@ def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
         todo = retry.left if retry.name else failed
         return make_plan(mine, recorded=recorded - todo, stored=store, failed=failed - todo)
     return make_plan(mine, recorded=recorded, stored=store, failed=failed)
+
+
+def in_order(plan: Plan, options: Options) -> Plan:
+    """The plan in the order that several launches share it best in: by multiply-accumulates, see `longest_first`."""
+    if len(plan.cohorts) < 3:
+        return plan
+    pricer = Pricer(lambda run: sizes(run.feed.dataset, options))
+    try:
+        return longest_first(plan, lambda planned: pricer.cohort(planned).macs)
+    except Exception:  # a network that cannot be priced can be trained all the same
+        return plan
 
 
 def rerun_of(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Rerun:

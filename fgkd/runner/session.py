@@ -29,7 +29,7 @@ from fgkd.runner.grace import Grace
 from fgkd.runner.ledger import Holder, locked
 from fgkd.runner.onlookers import Onlooker
 from fgkd.runner.options import Options
-from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, plan_for, rerun_of, shard
+from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, plan_for, rerun_of, shard
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.qualms import twins
@@ -67,6 +67,7 @@ def dry_run(
     classes = {spec: sizes(spec, options)[0] for spec in dict.fromkeys(run.feed.dataset for run in plan.runs)}
     if problems := network_problems(plan.runs, classes, options, with_weights=False):
         raise UserErrors(problems)
+    plan = in_order(plan, options)
     prices = Pricer(lambda run: sizes(run.feed.dataset, options)).plan(plan)
     speed, seconds = machine_speed(Accelerator().device), None
     if calibrate and plan.runs:
@@ -100,6 +101,7 @@ class _Session:
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
             check(self.plan.runs, options, self.folder, self.say)
+            self.plan = in_order(self.plan, options)
             classes = lambda spec: sizes(spec, options)[0]
             check_space(needs(self.plan, options, self.folder, classes), self.say)
         self.engine = Engine(runs[0].feed.precision, compiles=options.compile)

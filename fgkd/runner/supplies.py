@@ -103,7 +103,11 @@ class Supplies:
             self._pricers[key] = Pricer(lambda run: (data.num_classes, len(data.train)))
         budgets = self.engine.gather_values(self.options.memory or free_memory(self.engine.device))
         budget = min((found for found in budgets if found is not None), default=None)
-        parts = self._pricers[key].parts(planned, budget)
+        try:
+            parts = self._pricers[key].parts(planned, budget)
+        except Exception as error:  # what cannot be priced can be trained; should it not fit, it is divided then
+            self.say(f"  its memory cannot be predicted: {type(error).__name__}: {error}")
+            return [planned]
         if len(parts) > 1 and budget is not None:
             sizes = " and ".join(str(len(part.runs)) for part in parts)
             self.say(f"  {len(planned.runs)} learners need more than {budget / 2**30:.2f} GiB: trained as {sizes}")
