@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fgkd.leaderboard import check_boards, summary, write_boards
-from fgkd.record import write_record
+from fgkd.record import DataFacts, pack_predictions, write_record
 from fgkd.report.comparison import cells_of, tables_of
 from fgkd.report.html import Beside, report_page
 from fgkd.report.html.calibration import reliability_of
@@ -121,6 +122,23 @@ def test_worst_mistakes_are_those_of_most_runs() -> None:
     assert all(one.answer != judge.labels()[one.position] and 1 < one.votes <= one.runs for one in worst)
     wanted = wanted_pictures(varied_records(), {"r1": truth()})
     assert {one.position for one in worst} <= set(wanted["r1"])
+
+
+def test_a_slip_of_one_run_is_no_mistake_of_most() -> None:
+    right = truth().labels()
+    slip = np.where(np.arange(len(right)) == 0, right + 1, right)
+    data = DataFacts(name="cub200", protocol="default", classes=CLASSES, revision="r1")
+    answers = (slip, right)
+    runs = [record(run_spec(seed=i), data=data, predictions=pack_predictions(a)) for i, a in enumerate(answers)]
+    assert mistakes_of(cells_of(runs), {"r1": truth()})[1] == []
+
+
+def test_ties_are_by_overlap_of_intervals_with_the_best() -> None:
+    data = data_of(report_page(suite_records(), [], title="x"))
+    labels = [cell["label"] for cell in rows(data["cells"])]
+    marks = {labels[one["cell"]]: (one["rank"], one["tied"]) for one in rows(data["groups"][0]["standings"])}
+    # crd 54.3 to 70.3, kd 51.7 to 60.3, scratch 48.5 to 53.5; at lacks a seed, so that it has no rank
+    assert marks == {"crd": (1, False), "kd": (2, True), "at": (None, True), "scratch": (3, False)}
 
 
 def test_pictures_go_where_they_belong() -> None:
