@@ -109,7 +109,7 @@ def _show(found: Versus, name: Name, speeds: Sequence[dict[str, float]], limit: 
 
 
 def _three(first: float | None, second: float | None, decimals: int) -> tuple[str, str, str]:
-    gap = "" if first is None or second is None else f"{second - first:+.{decimals}f}"
+    gap = "" if first is None or second is None else f"{round(second - first, decimals) + 0.0:+.{decimals}f}"
     return number(first, decimals), number(second, decimals), gap
 
 

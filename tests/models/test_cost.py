@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from fgkd.errors import UserError
 from fgkd.models import cost, create_backbone, list_backbones
-from fgkd.models.cost import count_params
+from fgkd.models.cost import count_bytes, count_params
 from fgkd.signals import Needs, Signals
 from fgkd.spec import BackboneSpec
 
@@ -87,3 +90,17 @@ def test_weights_that_never_learn_count_and_statistics_do_not() -> None:
     layer.head.register_buffer("weight", torch.zeros(3, 5))
     layer.head.register_buffer("bias", torch.zeros(3))
     assert count_params(layer) == 5 + 5 + 15 + 3
+
+
+def test_bytes_are_those_of_a_file_of_the_weights(tmp_path: Path) -> None:
+    network = create_backbone(BackboneSpec(name="test_resnet"), num_classes=7, view_size=32)
+    network.get_parameter(next(name for name, _ in network.named_parameters())).data = torch.zeros(3, dtype=torch.half)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    file = (tmp_path / "weights.safetensors").read_bytes()
+    header = 8 + int.from_bytes(file[:8], "little")
+    assert count_bytes(network) == len(file) - header
+
+
+def test_shared_tensors_are_stored_once() -> None:
+    layer = nn.Linear(3, 5)
+    assert count_bytes(nn.Sequential(layer, layer)) == 4 * (15 + 5)
