@@ -65,10 +65,11 @@ class Pricer:
 
     Args:
         sizes: of a run's data set.
+        replays: whether a cohort's teacher is replayed from a bank, and so shown every fixed view just once.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
-        self._sizes = sizes
+    def __init__(self, sizes: Sizes, replays: Callable[[PlannedCohort], bool] = lambda _: False) -> None:
+        self._sizes, self._replays = sizes, replays
         self._known: dict[tuple[BackboneSpec, int, int], NetworkPrice] = {}
 
     def network(self, spec: BackboneSpec, num_classes: int, view_size: int) -> NetworkPrice:
@@ -86,13 +87,16 @@ class Pricer:
         students = [self.network(run.student, num_classes, feed.view.size) for run in planned.runs]
         teacher = self.network(feed.teacher.backbone, num_classes, feed.view.size) if feed.teacher else None
         asks = sum(run.feed.teacher is not None for run in planned.runs)
+        shown = images
+        if feed.bank is not None and self._replays(planned):
+            asks, shown = 1, per_epoch * feed.bank
         own = BACKWARD * sum(float(s.macs) for s in students)
-        once = float(teacher.macs) if teacher else 0.0
+        once = shown * float(teacher.macs) if teacher else 0.0
         return CohortPrice(
             planned,
             images,
-            macs=images * (own + once),
-            macs_alone=images * (own + once * asks),
+            macs=images * own + once,
+            macs_alone=images * own + once * asks,
             bytes=peak_bytes(list(zip(planned.runs, students, strict=True)), teacher),
         )
 

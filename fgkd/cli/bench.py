@@ -94,7 +94,8 @@ def chosen_runs(args: Namespace) -> tuple[Suite, list[RunSpec]]:
     """The suite and those of its runs that the flags ask for."""
     precision = parse_precision(args.mixed_precision)
     suite = load_suite(_named(args), known_names())
-    sets = list(args.set) + ([f"epochs={args.epochs}"] if args.epochs is not None else [])
+    short = {"epochs": args.epochs, "bank": args.bank}
+    sets = [*args.set, *(f"{key}={value}" for key, value in short.items() if value is not None)]
     return suite, suite.runs(_filters(args), sets, precision)
 
 

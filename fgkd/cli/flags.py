@@ -23,6 +23,8 @@ def grid(command: argparse.ArgumentParser) -> None:
             f"--{axis}", metavar=names, help=f"only these {axis} of the suite; names or patterns like vit_*"
         )
     command.add_argument("--epochs", type=int, metavar="N", help="short for --set epochs=N")
+    text = "show every image in V fixed views and ask the teacher once for all: short for --set bank=V"
+    command.add_argument("--bank", type=int, metavar="V", help=text)
     command.add_argument(
         "--set",
         action="append",

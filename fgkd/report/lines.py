@@ -9,6 +9,7 @@ from fgkd.record import RunRecord
 from fgkd.report.comparison import Cell, Group, Standing, standings
 from fgkd.report.evidence import Difference, Interval
 from fgkd.report.sheet import number
+from fgkd.spec import Feed
 
 SIGNIFICANT = 0.05
 SAMPLERS = {
@@ -115,7 +116,7 @@ def conditions(group: Group) -> str:
         f"view {feed.view.size} px ({feed.view.augment})",
         f"{feed.epochs} epochs of batches of {feed.batch_size}",
         f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
-        *([f"a bank of {feed.bank} fixed views per image"] if feed.bank else []),
+        *([_bank(feed)] if feed.bank else []),
         *([SAMPLERS[feed.sampler]] if feed.sampler in SAMPLERS else []),
         *_listed("on", {r.environment.device for r in records if r.environment.device}),
         *(["students compiled by torch in some runs"] if any(r.environment.compiled for r in records) else []),
@@ -123,6 +124,11 @@ def conditions(group: Group) -> str:
         *_listed("data seeds", {r.spec.feed.data_seed for r in records}),
     ]
     return ", ".join(facts)
+
+
+def _bank(feed: Feed) -> str:
+    views = "1 fixed view" if feed.bank == 1 else f"{feed.bank} fixed views"
+    return f"a bank of {views} per image ({feed.bank_precision}; another recipe than fresh views, which scratch has)"
 
 
 def _listed(what: str, values: set) -> list[str]:

@@ -26,12 +26,13 @@ def live_reason(runs: Iterable[RunSpec]) -> str:
 
 def _reason(asked: Mapping[str, Needs]) -> str:
     """The same, by the needs of each method."""
-    maps = [f"{label} needs {', '.join(_maps(needs))}" for label, needs in asked.items() if needs | SERVED != SERVED]
-    return f"{'; '.join(maps)} of the teacher, which a bank would be too large for" if maps else ""
+    maps = [f"{label} needs its {_maps(needs)}" for label, needs in asked.items() if needs | SERVED != SERVED]
+    return f"{'; '.join(maps)}, too large to be kept" if maps else ""
 
 
-def _maps(needs: Needs) -> list[str]:
-    return [*(["the final map"] if needs.final else []), *(f"stage {stage}" for stage in sorted(needs.stages))]
+def _maps(needs: Needs) -> str:
+    stages = ", ".join(str(stage) for stage in sorted(needs.stages))
+    return " and ".join([*(["final map"] if needs.final else []), *([f"maps of stages {stages}"] if stages else [])])
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,12 @@ from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
 from fgkd.record import recorded_ids, records_folder
 from fgkd.runner.admission import Baselines, judge
+from fgkd.runner.banks import live_reason
 from fgkd.runner.calibrate import Calibration
 from fgkd.runner.claims import Claims
 from fgkd.runner.finish import Recorder
 from fgkd.runner.following import followers
+from fgkd.runner.forecast import forecasts
 from fgkd.runner.grace import Grace
 from fgkd.runner.ledger import Holder, locked
 from fgkd.runner.onlookers import Onlooker
@@ -68,14 +70,18 @@ def dry_run(
     if problems := network_problems(plan.runs, classes, options, with_weights=False):
         raise UserErrors(problems)
     plan = in_order(plan, options)
-    prices = Pricer(lambda run: sizes(run.feed.dataset, options)).plan(plan)
+    sized = lambda run: sizes(run.feed.dataset, options)
+    prices = Pricer(sized, replays=lambda planned: not live_reason(planned.runs)).plan(plan)
+    banks = forecasts(plan.cohorts, sized, options.cache)
     speed, seconds = machine_speed(Accelerator().device), None
     if calibrate and plan.runs:
         calibration = Calibration(options, Engine(plan.runs[0].feed.precision))
         seconds = [calibration.seconds(planned) for planned in plan.cohorts]
     if console is not None:
         print_plan(plan, prices, speed, console, seconds)
-    return plan_json(plan, prices, speed, seconds)
+        for bank in banks:
+            console.print(str(bank), highlight=False, markup=False, soft_wrap=True)
+    return {**plan_json(plan, prices, speed, seconds), "banks": [bank.plain() for bank in banks]}
 
 
 def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> int:
@@ -123,9 +129,7 @@ class _Session:
 
     def run(self) -> int:
         """All cohorts, then the boards."""
-        with SuiteProgress(
-            self.plan, self.console, enabled=self.engine.main, onlookers=self.onlookers()
-        ) as progress:
+        with SuiteProgress(self.plan, self.console, enabled=self.engine.main, onlookers=self.onlookers()) as progress:
             self.tidy(progress)
             with Claims(self.shared_folders if self.engine.main else [], progress.say) as claims:
                 turns = Turns(

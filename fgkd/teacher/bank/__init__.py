@@ -5,7 +5,7 @@ It holds what `SteadyTeacher` says, bit for bit, so that a run's result does not
 
 from fgkd.teacher.bank.building import build
 from fgkd.teacher.bank.draft import NoRoom
-from fgkd.teacher.bank.key import SERVED, BankKey
+from fgkd.teacher.bank.key import SERVED, BankKey, bank_bytes
 from fgkd.teacher.bank.replay import Replay, Service
 from fgkd.teacher.bank.steady import SteadyTeacher
 from fgkd.teacher.bank.store import Bank, Manifest, bank_folder, open_bank
@@ -19,6 +19,7 @@ __all__ = [
     "Replay",
     "Service",
     "SteadyTeacher",
+    "bank_bytes",
     "bank_folder",
     "build",
     "open_bank",
