@@ -172,7 +172,7 @@ def test_an_unreadable_image_is_named(desk: Desk, tmp_path: Path, capsys: pytest
     (folder / "train" / "cats" / "3.png").write_bytes(b"no image")
     code = desk.bench("--methods", "scratch", "--set", "batch_size=10", data=f"folder:{folder}")
     assert code == 2
-    assert "3.png" in capsys.readouterr().out.replace("\n", "")
+    assert "3.png" in capsys.readouterr().err.replace("\n", "")
 
 
 def test_everything_missing_is_told_at_once(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,3 +230,18 @@ def test_classes_can_be_judged_without_the_data(done: Desk, capsys: pytest.Captu
     assert sum(found["right"] for found in classes) / 150 == pytest.approx(record.metric("top1"))
     mean = sum(found["accuracy"] for found in classes) / 25
     assert mean == pytest.approx(record.metric("mean_class_accuracy"))
+
+
+def test_a_cohort_that_would_not_fit_is_trained_in_parts_with_the_same_numbers(
+    done: Desk, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.bench("--memory", "1MB", "--methods", "scratch,kd,crd", "--seeds", "0") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "3 learners need more than 0.000931 GiB: trained as 1 and 1 and 1" in told
+    whole = {record.run_id: record for record in done.records()}
+    parts = desk.records()
+    assert len(parts) == 4
+    for record in parts:
+        assert record.metrics == whole[record.run_id].metrics
+        assert record.predictions == whole[record.run_id].predictions
+    assert {record.cohort.size for record in parts} == {1}

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from warnings import catch_warnings
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
@@ -41,21 +42,32 @@ def machine() -> str:
     return f"{socket.gethostname()} {boot}".strip()
 
 
+@cache
+def can_lock(folder: Path) -> bool:
+    """Whether the file system of a folder locks files; tried once."""
+    probe = folder / f".{uuid.uuid4().hex[:8]}.probe"
+    lock = FileLock(probe)
+    try:
+        with catch_warnings(action="ignore"):
+            lock.acquire(timeout=0)
+        lock.release()
+        return not isinstance(lock, SoftFileLock)  # into which the library turns it for some errors
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 def lock_file(path: Path, timeout: float) -> BaseFileLock:
     """`path`, locked: by the system, or where the file system cannot, by the file's being there.
 
     Raises:
         Timeout: somebody else holds it.
     """
-    lock: BaseFileLock = FileLock(path)
-    try:
-        lock.acquire(timeout=timeout)
-    except OSError as error:
-        if isinstance(error, Timeout) or error.errno not in NO_LOCKS:
-            raise
-        path.unlink(missing_ok=True)  # left by the attempt
-        lock = SoftFileLock(path)
-        lock.acquire(timeout=timeout)
+    lock = FileLock(path) if can_lock(path.parent) else SoftFileLock(path)
+    lock.acquire(timeout=timeout)
     return lock
 
 
@@ -189,13 +201,13 @@ def _remove(note: Path) -> None:
 
 
 def _is_locked_by_system(path: Path) -> bool:
-    if not path.exists():
+    if not path.exists() or not can_lock(path.parent):
         return False
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return not isinstance(lock, SoftFileLock)
+        return True
     except OSError:
         return False
     lock.release()

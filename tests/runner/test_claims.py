@@ -16,7 +16,7 @@ from filelock import SoftFileLock
 
 from fgkd.runner import ledger as ledger_module
 from fgkd.runner.claims import Claims
-from fgkd.runner.ledger import Ledger, locked, machine
+from fgkd.runner.ledger import Ledger, lock_file, locked, machine
 
 Child = Callable[[Callable[[], None]], int]
 
@@ -124,6 +124,22 @@ def test_a_file_system_without_locks(
         assert claims.take({"a", "b"}) == {"b"}
         kill(pid)
         assert claims.take({"a"}) == {"a"}
+
+
+@pytest.mark.parametrize("refusal", [None, errno.ENOSYS, errno.ENOLCK])
+def test_the_guard_is_one_process_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: Child, refusal: int | None
+) -> None:
+    def unable(*args: object) -> None:
+        raise OSError(refusal, "no locks")
+
+    if refusal is not None:
+        monkeypatch.setattr(unix_lock.fcntl, "flock", unable)
+    guard = Ledger(tmp_path).guarded()
+    elsewhere(guard.__enter__)
+    for _ in range(2):  # to fail to get it does not take it away
+        with pytest.raises(TimeoutError):
+            lock_file(tmp_path / "guard.lock", 0.1)
 
 
 def test_a_guard_whose_holder_is_gone_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

