@@ -6,6 +6,7 @@ import gc
 from dataclasses import dataclass, field
 from typing import Any
 
+from fgkd.collective import together
 from fgkd.data import ImageData
 from fgkd.errors import UserError
 from fgkd.plan import PlannedCohort, part_of
@@ -130,7 +131,8 @@ class Training:
             if self.checkpoints.resume(cohort, facts):
                 self.progress.resume_cohort(cohort)
             try:
-                cohort.run()
+                with together():
+                    cohort.run()
             except Crowded as crowded:
                 for learner in cohort.active:
                     learner.stop("oom", str(crowded))
