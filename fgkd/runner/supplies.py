@@ -110,7 +110,7 @@ class Supplies:
             return [planned]
         if len(parts) > 1 and budget is not None:
             sizes = " and ".join(str(len(part.runs)) for part in parts)
-            self.say(f"  {len(planned.runs)} learners need more than {budget / 2**30:.2f} GiB: trained as {sizes}")
+            self.say(f"  {len(planned.runs)} learners need more than {budget / 2**30:.3g} GiB: trained as {sizes}")
         return parts
 
     def loaders(self, feed: Feed, data: ImageData) -> Loaders:
