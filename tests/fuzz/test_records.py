@@ -35,8 +35,9 @@ def board_of(suite: Path, name: str, text: str) -> int:
         records, problems = read_records(suite / "records")
         assert len(records) + len(problems) == 5
         recorded_ids(suite / "records")
-        assert len(write_boards(suite).problems) == len(problems)
-        assert len(check_boards(suite)) == len(problems)
+        if not problems:  # what boards say of refused files is told in tests/test_untrusted.py
+            assert not write_boards(suite).problems
+            assert not check_boards(suite)
         return len(records)
     finally:
         file.unlink()
@@ -53,8 +54,9 @@ def test_damaged_text(suite: Path, text: str) -> None:
 def test_damaged_values(suite: Path, fields: object) -> None:
     name = VICTIM.run_id
     try:  # whoever edits a record by program may name it after what it holds then
-        name = RunSpec.model_validate(fields["spec"]).run_id  # type: ignore[index]
-        fields["run_id"] = name  # type: ignore[index]
+        own = RunSpec.model_validate(fields["spec"]).run_id  # type: ignore[index]
+        if own not in {other.run_id for other in OTHERS}:
+            name = fields["run_id"] = own  # type: ignore[index]
     except Exception:
         pass
     assert board_of(suite, name, json.dumps(fields)) >= 4
