@@ -16,15 +16,23 @@ from fgkd.report.text import one_line
 
 def board(args: Namespace) -> int:
     """Write and show the boards asked for; with ``--check`` only compare them; 1 where something is amiss."""
-    from fgkd.leaderboard import check_boards, leaderboard, print_board, write_boards
-    from fgkd.record import read_records
-    from fgkd.report.published import published_or_problem
+    from fgkd.record import collector_at_rest
 
-    folders, amiss = suite_results(args.folder, args.suite, args.results), []
+    folders = suite_results(args.folder, args.suite, args.results)
     if args.per_class:
         from fgkd.cli.per_class import per_class
 
         return per_class(args, folders)
+    with collector_at_rest():
+        return _boards(args, folders)
+
+
+def _boards(args: Namespace, folders: Sequence[Path]) -> int:
+    from fgkd.leaderboard import check_boards, leaderboard, print_board, write_boards
+    from fgkd.record import read_records
+    from fgkd.report.published import published_or_problem
+
+    amiss: list[str] = []
     for folder in folders:
         if args.check:
             amiss += [f"{folder}: {problem}" for problem in check_boards(folder)]
