@@ -137,8 +137,8 @@ class ViewSpec(Spec):
     def _enough_for_evaluation(self) -> ViewSpec:
         if self.shorter_side is not None and self.shorter_side < self.eval_side:
             raise ValueError(
-                f"expected a shorter_side of at least {self.eval_side}, for evaluation resizes pictures to size / crop_pct "
-                f"= {self.size} / {self.crop_pct:g} before it cuts out the centre; found {self.shorter_side}, from "
+                f"expected a shorter_side of at least {self.eval_side}, for evaluation resizes pictures to size / "
+                f"crop_pct = {self.size} / {self.crop_pct:g} before it cuts out the centre; found {self.shorter_side}, from "
                 "which they would be enlarged"
             )
         return self
@@ -296,9 +296,9 @@ class RunSpec(Spec):
         feed = info.data.get("feed")
         if (recipe.mixup or recipe.cutmix) and feed is not None and feed.teacher is not None:
             raise ValueError(
-                "mixup and cutmix are for runs without a teacher: one pass of the teacher over the unmixed batch serves "
-                "all who learn from it, so it would speak of other images than a mixing student sees; put them into the "
-                "teacher's own train.recipe, or override the recipe of the methods that have no teacher"
+                "mixup and cutmix are for runs without a teacher: one pass of the teacher over the unmixed batch serves"
+                " all who learn from it, so it would speak of other images than a mixing student sees; put them into the"
+                " teacher's own train.recipe, or override the recipe of the methods that have no teacher"
             )
         return recipe
 

@@ -161,15 +161,15 @@ batch_size: 20
 
 def fail_in_step(folder: Path, rank: int, world: int) -> None:
     """A suite whose learner raises in its third step, on the last process alone."""
-    _bench(folder, rank, world, Learner, "step", RuntimeError("no luck"))
+    _bench(folder, rank, world, Learner, name="step", error=RuntimeError("no luck"))
 
 
 def fail_in_loader(folder: Path, rank: int, world: int) -> None:
     """A suite whose third batch cannot be read by the last process."""
-    _bench(folder, rank, world, Engine, "to_device", UserError("bird.png: cannot be read"))
+    _bench(folder, rank, world, Engine, name="to_device", error=UserError("bird.png: cannot be read"))
 
 
-def _bench(folder: Path, rank: int, world: int, owner: type, name: str, error: Exception) -> None:
+def _bench(folder: Path, rank: int, world: int, owner: type, *, name: str, error: Exception) -> None:
     """`fgkd bench` of `SUITE`, in which the third call of a method raises on the last process; ends with its code."""
     original, calls = getattr(owner, name), iter(range(3))
 
