@@ -138,8 +138,8 @@ class ViewSpec(Spec):
         if self.shorter_side is not None and self.shorter_side < self.eval_side:
             raise ValueError(
                 f"expected a shorter_side of at least {self.eval_side}, for evaluation resizes pictures to size / "
-                f"crop_pct = {self.size} / {self.crop_pct:g} before it cuts out the centre; found {self.shorter_side}, from "
-                "which they would be enlarged"
+                f"crop_pct = {self.size} / {self.crop_pct:g} before it cuts out the centre; found {self.shorter_side}, "
+                "from which they would be enlarged"
             )
         return self
 
@@ -297,8 +297,8 @@ class RunSpec(Spec):
         if (recipe.mixup or recipe.cutmix) and feed is not None and feed.teacher is not None:
             raise ValueError(
                 "mixup and cutmix are for runs without a teacher: one pass of the teacher over the unmixed batch serves"
-                " all who learn from it, so it would speak of other images than a mixing student sees; put them into the"
-                " teacher's own train.recipe, or override the recipe of the methods that have no teacher"
+                " all who learn from it, so it would speak of other images than a mixing student sees; put them into "
+                "the teacher's own train.recipe, or override the recipe of the methods that have no teacher"
             )
         return recipe
 
