@@ -141,7 +141,7 @@ def _measured(
     problem = None
     if own.run_id in store and weights_hash(network) != store.facts(own.run_id)["weights_hash"]:
         problem = f"teacher {spec.name}: its weights are not those that were measured and recorded as {own.run_id}"
-    outputs, labels = evaluate(
+    outputs, _ = evaluate(
         EvalLoader(data.holdout, feed.view, batch_size=64, workers=options.workers or 0),
         [Examinee(network, sight)],
         device=engine.device,
@@ -149,7 +149,7 @@ def _measured(
         gather=lambda rows: rows,  # every process sees the whole split
         clock=Clock(engine.device),
     )
-    return float((outputs[0].logits.argmax(1) == labels).double().mean()), problem
+    return float(outputs[0].samples["hit"].double().mean()), problem
 
 
 def _stored(feed: Feed, own: RunSpec, workshop: Workshop) -> tuple[nn.Module, Sight]:
