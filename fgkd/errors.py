@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+
+
+SURE = 0.9  # likeness, in [0, 1], from which on the nearest name is the only one that is offered
 
 
 class UserError(Exception):
@@ -62,14 +65,16 @@ class UnknownNameError(UserError, KeyError):
 
 
 def near_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The names in `known` that `name` may be a misspelling of, best first.
+    """The names in `known` that `name` may be a misspelling of, best first; one letter wrong leaves no doubt.
 
     Example:
         >>> near_names("th-kd", ["kd", "th_kd", "crd"])
         ['th_kd', 'kd']
     """
     by_folded = {k.lower(): k for k in known}
-    return [by_folded[m] for m in get_close_matches(name.lower(), by_folded, n=most, cutoff=0.5)]
+    near = get_close_matches(name.lower(), by_folded, n=most, cutoff=0.5)
+    sure = near and SequenceMatcher(None, near[0], name.lower()).ratio() >= SURE
+    return [by_folded[match] for match in (near[:1] if sure else near)]
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
