@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
-
 SURE = 0.9  # likeness, in [0, 1], from which on the nearest name is the only one that is offered
 
 

@@ -60,9 +60,7 @@ def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
     revision = content_hash(_official(listing), _base(place, listing))
     splits = _parted(listing, spec)
     counts = {split.name: len(split) for split in splits}
-    return ImageData(
-        spec.name, place.protocol, listing.class_names, *splits, revision, counts, unseen=listing.unseen
-    )
+    return ImageData(spec.name, place.protocol, listing.class_names, *splits, revision, counts, unseen=listing.unseen)
 
 
 @dataclass(frozen=True)
