@@ -19,6 +19,7 @@ from fgkd.record import read_records
 from fgkd.runner import session, space
 from fgkd.runner.finish import Recorder
 from fgkd.runner.space import Need, check_space, disk_told, refused_by_disk, size
+from tests.faulty import Faulty
 from tests.runner.bench_desk import Desk
 
 CALLS = ("fsync", "replace", "link", "rename")
@@ -284,3 +285,16 @@ def test_a_file_system_that_became_read_only(desk: Desk, small_disk: Path, capsy
     told = " ".join(capsys.readouterr().err.split())
     assert "--results" in told
     assert "Read-only file system" in told or "writ" in told
+
+
+def test_a_disk_that_refuses_what_a_method_fits_is_no_learner_s_fault(
+    desk: Desk, faulty: type[Faulty], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    desk.methods = ("scratch", "{method: faulty, where: nowhere}")
+    monkeypatch.setattr(faulty, "build", full)
+    assert desk.bench() == 2
+    assert "Disk quota exceeded" in capsys.readouterr().err.replace("\n", " ")
+    assert desk.statuses() == {"teacher 0": "ok"}
