@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fgkd.record import Costs, DataFacts, Environment, RunRecord, StudentFacts, TeacherFacts, pack_predictions
+from fgkd.facts import Costs, DataFacts, Environment, StudentFacts, TeacherFacts
+from fgkd.record import RunRecord, pack_predictions
 from fgkd.spec import Feed, MethodPart, MethodSpec, Recipe, RunSpec, TeacherSpec, TeacherTraining, teacher_run
 
 TEACHER = TeacherSpec(backbone="big_net", train=TeacherTraining(epochs=2))

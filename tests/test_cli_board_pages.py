@@ -11,7 +11,8 @@ from PIL import Image
 from fgkd.cli.main import main
 from fgkd.cli.thumbnails import thumbnail
 from fgkd.data import open_dataset
-from fgkd.record import DataFacts, pack_predictions, write_record
+from fgkd.facts import DataFacts
+from fgkd.record import pack_predictions, write_record
 from fgkd.spec import DatasetSpec
 from tests.board_factory import record, run_spec
 

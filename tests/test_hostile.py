@@ -16,8 +16,9 @@ from rich.console import Console
 
 from fgkd.cli.board import draw_board
 from fgkd.cli.main import main
+from fgkd.facts import DataFacts, Environment, TeacherFacts
 from fgkd.leaderboard import print_board, write_boards
-from fgkd.record import DataFacts, Environment, RunRecord, TeacherFacts, pack_predictions, write_record
+from fgkd.record import RunRecord, pack_predictions, write_record
 from fgkd.report.text import csv_text, one_line
 from fgkd.report.truth import Truth, write_truth
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, MethodPart, MethodSpec, RunSpec, TeacherSpec

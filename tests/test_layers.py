@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "teacher": ("teacher",),
     "plan": ("plan", "plan_view", "price"),
     "train": ("train",),
-    "boards": ("record", "leaderboard", "report"),
+    "boards": ("facts", "record", "leaderboard", "report"),
     "export": ("export",),
     "runner": ("runner",),
     "command": ("__main__", "api", "bench", "cli"),

@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
+from fgkd.facts import Costs, StudentFacts, TeacherFacts
 from fgkd.leaderboard import check_boards, leaderboard, print_board, summary, write_boards
-from fgkd.record import Costs, StudentFacts, TeacherFacts, record_path, write_record
+from fgkd.record import record_path, write_record
 from fgkd.report.markdown import board_markdown
 from fgkd.spec import BackboneSpec, Recipe, TeacherSpec
 from tests.board_factory import TEACHER, record, run_spec, suite_records, teacher_record

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 import fgkd.files
 import fgkd.record
 from fgkd.errors import UserError
+from fgkd.facts import Costs
 from fgkd.record import (
-    Costs,
     RunRecord,
     migrate,
     pack_predictions,

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 
 from measuring import parser, screen, show
 
-from fgkd.record import Costs, Environment, RunRecord, StudentFacts, record_path
+from fgkd.facts import Costs, Environment, StudentFacts
+from fgkd.record import RunRecord, record_path
 from fgkd.spec import Feed, MethodPart, MethodSpec, RunSpec, TeacherSpec
 
 METHODS = ("scratch", "kd", "crd", "at", "dkd", "dist", "th_kd", "fitnet", "rkd", "pkt")

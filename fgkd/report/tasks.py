@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fgkd.record import RunRecord, Task
+from fgkd.facts import Task
+from fgkd.record import RunRecord
 
 
 @dataclass(frozen=True)

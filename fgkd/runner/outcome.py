@@ -16,18 +16,9 @@ import torch
 
 import fgkd
 from fgkd.data import ImageData
+from fgkd.facts import CohortFacts, Costs, DataFacts, Environment, StudentFacts, TeacherFacts
 from fgkd.models import cost, weights_hash
-from fgkd.record import (
-    CohortFacts,
-    Costs,
-    DataFacts,
-    Environment,
-    RunRecord,
-    Status,
-    StudentFacts,
-    TeacherFacts,
-    pack_predictions,
-)
+from fgkd.record import RunRecord, Status, pack_predictions
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 from fgkd.teacher.live import Credentials

@@ -10,7 +10,7 @@ import pytest
 from fgkd.cli.export import _data
 from fgkd.errors import UserError
 from fgkd.export.choice import Chosen
-from fgkd.record import DataFacts
+from fgkd.facts import DataFacts
 from tests.board_factory import record
 
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from fgkd.cli.main import main
 from fgkd.errors import UserError
+from fgkd.facts import StudentFacts
 from fgkd.leaderboard import check_boards, write_boards
 from fgkd.models.latency import FEWEST, WARM_UP, threads, time_network
-from fgkd.record import StudentFacts, write_record
+from fgkd.record import write_record
 from fgkd.report.comparison import cells_of
 from fgkd.report.html.latency import with_latency
 from fgkd.report.latency import Latency, latencies_of, latency_path, read_latencies, write_latencies

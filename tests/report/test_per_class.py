@@ -10,7 +10,8 @@ import pytest
 
 from fgkd.cli.main import main
 from fgkd.errors import UserError
-from fgkd.record import DataFacts, pack_predictions, write_record
+from fgkd.facts import DataFacts
+from fgkd.record import pack_predictions, write_record
 from fgkd.report.per_class import class_scores, mean_class_accuracy, worst_first
 from fgkd.report.truth import Truth, read_truth, truth_path, write_truth
 from tests.board_factory import record, run_spec

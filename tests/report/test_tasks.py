@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fgkd.facts import DataFacts
 from fgkd.leaderboard import COLUMNS, SUMMARY_COLUMNS, leaderboard, print_board, summary
-from fgkd.record import DataFacts
 from fgkd.report.comparison import identify
 from fgkd.report.fields import FIRST, spelt_out
 from fgkd.report.markdown import board_markdown

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fgkd.record import Costs, RunRecord
+from fgkd.facts import Costs
+from fgkd.record import RunRecord
 from fgkd.report.html.curves import curve_of, points_per_curve
 from fgkd.report.html.packing import Blocks, Row, digits
 from fgkd.report.tasks import RANKINGS, task_of

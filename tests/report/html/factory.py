@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fgkd.record import DataFacts, RunRecord, pack_predictions
+from fgkd.facts import DataFacts
+from fgkd.record import RunRecord, pack_predictions
 from fgkd.report.truth import Truth
 from fgkd.spec import RunSpec, TeacherSpec
 from tests.board_factory import TEACHER, record, run_spec, teacher_record

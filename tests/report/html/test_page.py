@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fgkd.facts import DataFacts
 from fgkd.leaderboard import check_boards, summary, write_boards
-from fgkd.record import DataFacts, pack_predictions, write_record
+from fgkd.record import pack_predictions, write_record
 from fgkd.report.comparison import cells_of, tables_of
 from fgkd.report.html import Beside, report_page
 from fgkd.report.html.calibration import reliability_of

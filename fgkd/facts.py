@@ -1,0 +1,131 @@
+"""What a record states about data, teacher, student, cost and machine: the parts of `fgkd.record.RunRecord`.
+
+Shares are fractions in [0, 1]; what was not measured, or is not a finite number, is null. No torch here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from fgkd.spec import Whole
+
+Task = Literal["classification", "retrieval"]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("expected a number of at most 63 bits")
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[int | float | None, BeforeValidator(_finite)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataFacts(Part):
+    """The data that was read.
+
+    Attributes:
+        classes: how many are trained on.
+        counts: images by split.
+        task: what the test split is for; under ``retrieval`` its classes are not those of training, so that it has no
+            metrics of classification.
+    """
+
+    name: str
+    protocol: str
+    revision: str | None = Field(None, pattern=r"^[\w.+@-]{1,200}$")
+    classes: Whole = Field(ge=1)
+    counts: dict[str, Whole] = {}
+    task: Task = "classification"
+
+
+class TeacherFacts(Part):
+    """The teacher that was learnt from; `run_id` is of the run that trained it, None for weights used as they are.
+
+    `bar` is the hold-out top-1 that it had to exceed, `bar_kind` where that comes from (see `fgkd.teacher.gate.Bar`).
+    `metrics`, of ``holdout`` and ``test``, are of its answers to what its students see, as in `RunRecord`; the two
+    top-1 are those that it was admitted by. `notes` are what a reader of the board has to know of it, for example that
+    its pre-training saw test images.
+    """
+
+    name: str
+    run_id: str | None = None
+    weights_hash: str | None = None
+    holdout_top1: Number = Field(None, ge=0, le=1)
+    test_top1: Number = Field(None, ge=0, le=1)
+    bar: Number = Field(None, ge=0, le=1)
+    bar_kind: Literal["stated", "scratch", "chance"] | None = None
+    notes: tuple[str, ...] = ()
+    metrics: dict[Literal["holdout", "test"], dict[str, Number]] = {}
+
+
+class StudentFacts(Part):
+    """The network as it is deployed.
+
+    Attributes:
+        param_count: parameters, plain count.
+        macs: multiply-accumulates of one image at `img_size`.
+        size_bytes: of its weights as stored, parameters and statistics.
+        deployed_extra: whether the method added layers that stay in the student.
+    """
+
+    img_size: Whole = Field(ge=1)
+    param_count: Whole = Field(ge=0)
+    macs: Whole | None = Field(None, ge=0)
+    size_bytes: Whole | None = Field(None, ge=0)
+    crop_pct: float | None = Field(None, gt=0, le=2)
+    interpolation: str | None = None
+    weights_hash: str | None = None
+    deployed_extra: bool = False
+
+
+class Costs(Part):
+    """What the run costs alone: `train_seconds` are its own, `shared_seconds` loading and teacher together."""
+
+    train_seconds: Number = Field(None, ge=0)
+    shared_seconds: Number = Field(None, ge=0)
+    load_seconds: Number = Field(None, ge=0)
+    teacher_seconds: Number = Field(None, ge=0)
+    eval_seconds: Number = Field(None, ge=0)
+    images_seen: Whole | None = Field(None, ge=0)
+    images_per_second: Number = Field(None, ge=0)
+
+
+class CohortFacts(Part):
+    """Who else took the same lessons: nothing that changes a result, only what the run's share of the cost was.
+
+    `bank` says how the word of a teacher with fixed views came: ``replayed``, or ``live: `` and why.
+    """
+
+    size: Whole = Field(1, ge=1)
+    id: str | None = None
+    bank: str | None = None
+
+
+class Environment(Part):
+    """Where the numbers were made: versions, device, code; `started` and `finished` are ISO 8601 in UTC.
+
+    `code_commit` ends in ``-dirty`` where the working tree differed from the commit. `compiled`: torch compiled the
+    student for training, so that its numbers may differ by rounding from those of one that was not.
+    """
+
+    device: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    timm: str | None = None
+    accelerate: str | None = None
+    albumentations: str | None = None
+    fgkd: str | None = None
+    precision: str | None = None
+    num_processes: Whole = Field(1, ge=1)
+    compiled: bool = False
+    code_commit: str | None = None
+    started: str | None = None
+    finished: str | None = None
