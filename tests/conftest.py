@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,13 @@ import pytest
 # Before torch is imported: the networks here are too small for more threads, which on a busy machine wait for each
 # other until seconds are minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Set everything that was imported aside: else each cohort's end would search a gigabyte of it for garbage."""
+    gc.collect()
+    gc.freeze()
+
 
 SHARED = Path(os.environ.get("FGKD_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
