@@ -301,5 +301,5 @@ def test_unknown_and_missing_trackers_are_told_before_training() -> None:
 def test_the_command_refuses_them_before_it_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
     assert main(["bench", "--suite", "smoke", *folders, "--track", "tensorboard,wandbb"]) == 2
-    assert "--track: unknown tracker 'wandbb'; did you mean wandb or" in " ".join(capsys.readouterr().err.split())
+    assert "--track: unknown tracker 'wandbb'; did you mean wandb?" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.rglob("*.safetensors"))
