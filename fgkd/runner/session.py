@@ -20,6 +20,7 @@ from fgkd.plan import PlannedCohort, dependencies, part_of
 from fgkd.plan_view import plan_json, print_plan
 from fgkd.price import Pricer, machine_speed
 from fgkd.record import recorded_ids, records_folder
+from fgkd.report.published import published_or_problem
 from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.banks import live_reason
 from fgkd.runner.calibrate import Calibration
@@ -230,7 +231,7 @@ class _Session:
             return 0
         with locked(self.shared_folders[0] / "boards.lock"):  # the last one to write has seen all records
             files = write_boards(self.folder.parent)
-        print_board(files.records, self.console)
+        print_board(files.records, self.console, published_or_problem(self.folder.absolute().parents[1])[0])
         wanted = {run.run_id for run in [*self.mine, *self.plan.runs]}
         lost = failures(files.records, wanted)
         for problem in [*files.problems, *lost, *self.broken, *self.refused]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -27,6 +28,12 @@ def _launcher_left_one_thread() -> bool:
     return "ACCELERATE_DYNAMO_BACKEND" in os.environ and os.environ.get("OMP_NUM_THREADS") == "1"
 
 
+def _part() -> None:
+    """Leave the group of processes. Left to the interpreter's end, gloo's threads may abort a process that is done."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 class Engine:
     """What the loop asks of the machine.
 
@@ -49,6 +56,8 @@ class Engine:
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
         self.precision, self.compiles = precision, compiles
         self._copying = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        if self.world > 1:
+            atexit.register(_part)
         if self.device.type == "cpu" and self.world == 1 and _launcher_left_one_thread():
             torch.set_num_threads(os.cpu_count() or 1)
 
