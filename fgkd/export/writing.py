@@ -26,6 +26,7 @@ from fgkd.export.student import WEIGHTS
 from fgkd.files import write_text
 from fgkd.models import save_weights
 from fgkd.models.eyes import Eyes
+from fgkd.models.origin import origin_metadata
 from fgkd.models.store import WeightStore
 from fgkd.report.sheet import one_line
 
@@ -113,11 +114,30 @@ def _beside(to: Path) -> Iterator[Path]:
 
 
 def write_network(deployed: Deployed, folder: Path) -> None:
-    """``config.json`` and ``model.safetensors`` by timm's hand, or the weights of a network that only fgkd builds."""
+    """``config.json`` and ``model.safetensors`` by timm's hand, or the weights of a network that only fgkd builds.
+
+    The header of the weights tells what they were trained on, so that they are not taken for a teacher of other data.
+    """
     if deployed.plain is None:
-        save_weights(deployed.network, folder / WEIGHTS["network"])
+        save_weights(deployed.network, folder / WEIGHTS["network"], origin_of(deployed))
         return
     save_for_hf(deployed.plain, str(folder), safe_serialization=True, **timm_description(deployed))
+    save_weights(deployed.plain, folder / WEIGHTS["timm"], {"format": "pt", **origin_of(deployed)})
+
+
+def origin_of(deployed: Deployed) -> dict[str, str]:
+    """The header's facts, without paths of this machine; see `fgkd.models.origin`."""
+    record = deployed.record
+    data = record.data
+    return origin_metadata(
+        {
+            "run_id": record.run_id,
+            "dataset": public_name(record.spec.feed.dataset.name),
+            "protocol": data.protocol if data else None,
+            "revision": data.revision if data else None,
+            "class_names": deployed.class_names,
+        }
+    )
 
 
 def timm_description(deployed: Deployed) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fgkd.errors import UserError
 from fgkd.export import export_run, load
 from fgkd.export.writing import OURS
 from fgkd.models.eyes import Eyes
+from fgkd.models.origin import read_origin
 from tests.export.conftest import Study
 
 STRANGER = """
@@ -74,6 +75,19 @@ def test_the_folder_says_what_the_network_expects(study: Study, tmp_path: Path) 
     assert tuple(data["mean"]) == study.deployed("kd").sight.mean
     assert config["license"] is None if "license" in config else True  # not the origin's
     assert net.num_classes == 25
+
+
+@pytest.mark.parametrize(("label", "file"), [("kd", "model.safetensors"), ("letkd", "network.safetensors")])
+def test_the_weights_tell_what_they_were_trained_on(study: Study, tmp_path: Path, label: str, file: str) -> None:
+    """So that a teacher's papers are looked at wherever the file is copied to."""
+    export_run(study.chosen(label), tmp_path / "out", study.store)
+    (tmp_path / file).write_bytes((tmp_path / "out" / file).read_bytes())
+    origin, record = read_origin(tmp_path / file), study.chosen(label).record
+    assert origin is not None
+    assert (origin.run_id, origin.dataset) == (record.run_id, record.spec.feed.dataset.name)
+    assert origin.class_names == study.deployed(label).class_names
+    assert record.data is not None
+    assert (origin.protocol, origin.revision) == (record.data.protocol, record.data.revision)
 
 
 def test_keyword_arguments_travel(study: Study, tmp_path: Path) -> None:
