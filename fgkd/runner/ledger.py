@@ -26,6 +26,7 @@ from warnings import catch_warnings
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from fgkd.files import write_text
+from fgkd.processes import process_exists
 
 STALE = 300.0  # seconds without a heartbeat after which a launch elsewhere counts as dead
 GUARD_HELD = 60.0  # seconds: nobody holds the guard for as long as that and lives
@@ -168,7 +169,7 @@ class Ledger:
         if holder.machine == machine():
             if holder.locks:
                 return _is_locked_by_system(path.with_suffix(".lock"))
-            if not _exists(holder.pid):
+            if not process_exists(holder.pid):
                 return False
         return now - self._touched(path) < self.stale
 
@@ -212,13 +213,3 @@ def _is_locked_by_system(path: Path) -> bool:
         return False
     lock.release()
     return False
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True

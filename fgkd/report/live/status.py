@@ -7,7 +7,6 @@ Nothing depends on these files: they may be lost, late, or left behind by a proc
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fgkd.processes import process_exists
 
 FOLDER = ".progress"
 GONE_AFTER, SILENT_AFTER = 10.0, 600.0  # seconds without a word
@@ -123,18 +124,6 @@ def state_of(status: ProcessStatus, now: float) -> State:
     Only this machine's processes can be known to have died: others are silent, and may be so for other reasons.
     """
     quiet = now - status.updated
-    if status.host == socket.gethostname() and quiet > GONE_AFTER and not _alive(status.pid):
+    if status.host == socket.gethostname() and quiet > GONE_AFTER and not process_exists(status.pid):
         return "gone"
     return "silent" if quiet > SILENT_AFTER else "running"
-
-
-def _alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
