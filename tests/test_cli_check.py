@@ -90,7 +90,11 @@ def test_hostile_names_reach_no_terminal(root: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     ("argv", "text"),
-    [(["folder:nowhere"], "does not exist"), (["folder:mine", "--workers", "0"], "--workers: expected at least 1")],
+    [
+        (["folder:nowhere"], "does not exist"),
+        (["folder:mine", "--workers", "0"], "--workers: expected at least 1"),
+        ([""], "expected a name, found nothing"),
+    ],
 )
 def test_mistakes_exit_with_2(root: Path, capsys: pytest.CaptureFixture[str], argv: list[str], text: str) -> None:
     assert main(["data", "check", *argv]) == 2

@@ -14,6 +14,13 @@ def command(commands: Any, name: str, run: str, text: str) -> argparse.ArgumentP
     return made
 
 
+def filled(text: str) -> str:
+    """Text that names something."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a name, found nothing")
+    return text
+
+
 def grid(command: argparse.ArgumentParser) -> None:
     """Which cells of which suite, and changed settings."""
     command.add_argument("--suite", metavar="NAME", help="a suite of benchmarks/, or the path of a .yaml file")
@@ -110,7 +117,7 @@ def lone_teacher(command: argparse.ArgumentParser) -> None:
     """A teacher that no suite names, used as it is."""
     group = command.add_argument_group("a teacher of no suite")
     group.add_argument("--backbone", metavar="NAME", help="a timm name; its weights: --weights FILE, or run:RUN_ID")
-    group.add_argument("--dataset", metavar="NAME", help="what it should classify")
+    group.add_argument("--dataset", type=filled, metavar="NAME", help="what it should classify")
     group.add_argument("--protocol", default="default", help="of the data set")
     group.add_argument("--size", type=int, metavar="PX", help="of the images (default: the network's own)")
     group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")

@@ -174,7 +174,9 @@ def _data(commands: Any) -> None:
     _data_cache(actions)
     text = "examine every file: broken, odd and duplicated images, counts; training uses the verdict"
     check = flags.command(actions, "check", "fgkd.cli.check:check_data", text)
-    check.add_argument("names", nargs="+", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
+    check.add_argument(
+        "names", nargs="+", type=flags.filled, metavar="NAME", help="a card's name, or folder:PATH, table:PATH"
+    )
     check.add_argument("--protocol", default="default")
     check.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: one per core)")
     check.add_argument("--quick", action="store_true", help="headers and file ends only, as before a first training")
@@ -253,7 +255,8 @@ def _data_prepare(actions: Any) -> None:
 def _data_cache(actions: Any) -> None:
     text = "decode a data set's images once, for views with that shorter_side to read; or list or remove such caches"
     command = flags.command(actions, "cache", "fgkd.cli.data_cache:cache_data", text)
-    command.add_argument("name", nargs="?", metavar="NAME", help="a card's name, or folder:PATH, table:PATH")
+    text = "a card's name, or folder:PATH, table:PATH"
+    command.add_argument("name", nargs="?", type=flags.filled, metavar="NAME", help=text)
     command.add_argument("--size", type=int, metavar="PX", help="shorter side: a suite's view.shorter_side")
     command.add_argument("--protocol", default="default")
     command.add_argument("--dry-run", action="store_true", help="tell the size; build nothing")
