@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from fgkd.report.columns import (
     without_blank,
     young_or_none,
 )
-from fgkd.report.comparison import Cell, Standing, cells_of, groups_of, standings, tables_of
+from fgkd.report.comparison import Cell, Comparison, Standing
 from fgkd.report.console import WIDEST, group_table, legend, published_lines
 from fgkd.report.evidence import Interval
 from fgkd.report.html import Beside, report_page
@@ -49,6 +50,7 @@ from fgkd.report.sheet import to_csv
 from fgkd.report.tasks import any_retrieval
 from fgkd.report.truth import read_truths
 
+SHOWN = 40  # tables in a terminal: more than anybody reads there
 _PERCENT = ("top1", "top1_err", "top5", "top5_err", "teacher_top1", "best_top1", "ece", "agreement")
 _RETRIEVAL = ("recall_at_1", "map_at_r", "tar_at_far_1e-3")
 RETRIEVAL_COLUMNS = ("recall_at_2", "recall_at_4", "recall_at_8", "r_precision", "best_recall_at_1")
@@ -117,7 +119,8 @@ def _sorted(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def _run_row(record: RunRecord) -> dict[str, Any]:
     spec, student, costs = record.spec, record.student, record.costs
-    top1, top5 = _percent(record.metric("top1")), _percent(record.metric("top5"))
+    test = record.metrics.get("test_last", {})
+    top1, top5 = _percent(test.get("top1")), _percent(test.get("top5"))
     return {
         "model": spec.student.name,
         "img_size": student and student.img_size,
@@ -140,8 +143,8 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "best_epoch": record.best_epoch,
         "best_top1": _percent(record.metric("top1", "test_best")),
         "macs": _millions(student.macs) if student else None,
-        "nll": record.metric("nll"),
-        **{name: _percent(record.metric(name)) for name in ("ece", "agreement", *RETRIEVAL)},
+        "nll": test.get("nll"),
+        **{name: _percent(test.get(name)) for name in ("ece", "agreement", *RETRIEVAL)},
         "best_recall_at_1": _percent(record.metric("recall_at_1", "test_best")),
         "train_seconds": costs.train_seconds,
         "shared_seconds": costs.shared_seconds,
@@ -176,7 +179,7 @@ def _frame(rows: list[dict[str, Any]], columns: Sequence[str], decimals: dict[st
     return frame
 
 
-def summary(records: Sequence[RunRecord], book: Book | None = None) -> pd.DataFrame:
+def summary(records: Sequence[RunRecord], book: Book | None = None, compared: Comparison | None = None) -> pd.DataFrame:
     """One row per configuration (a method on a student, with one teacher, over its seeds) with `SUMMARY_COLUMNS`.
 
     Means and the 95 % t-interval are over the runs that ended well. Differences are paired by (seed, data_seed) to the
@@ -188,9 +191,10 @@ def summary(records: Sequence[RunRecord], book: Book | None = None) -> pd.DataFr
     Where records hold predictions, and `book` the right classes, `CELL_COLUMNS` stand at the end:
     churn, bootstrap intervals over images and McNemar's p of the differences, the interval of the rank.
     """
-    cells = cells_of(records)
-    found = {id(s.cell): s for group in groups_of(cells) for s in standings(group)[: len(group.taught)]}
-    answers = cell_columns(cells, book or Book({}))
+    compared = compared or Comparison(records)
+    cells = compared.cells
+    found = {id(s.cell): s for group in compared.groups for s in group.standings[: len(group.taught)]}
+    answers = cell_columns(compared.groups, book or Book({}))
     rows = [_cell_row(cell, found.get(id(cell))) | answers.get(id(cell), {}) for cell in cells]
     frame = _frame(rows, (*SUMMARY_COLUMNS, *SUMMARY_RETRIEVAL_COLUMNS, *CELL_COLUMNS), SUMMARY_DECIMALS)
     frame = without_blank(frame, CELL_COLUMNS)
@@ -240,14 +244,14 @@ def _score_columns(cell: Cell, metric: str) -> dict[str, float | None]:
 
 @dataclass(frozen=True)
 class BoardFiles:
-    """The files of a suite's board, what could not be read on the way (one line per broken record), and the records."""
+    """The files of a suite's board, what could not be read on the way (a line per broken record), and what was."""
 
     leaderboard: Path
     summary: Path
     readme: Path
     report: Path
     problems: tuple[str, ...] = ()
-    records: tuple[RunRecord, ...] = ()
+    compared: Comparison = field(default_factory=partial(Comparison, ()))
 
 
 _NAMES = ("leaderboard.csv", "summary.csv", "README.md", "report.html")  # in the order of the fields of BoardFiles
@@ -259,11 +263,11 @@ def write_boards(suite_folder: Path) -> BoardFiles:
     The bytes depend on the records, kept truths and published numbers alone. Broken records are named in the README and
     in `BoardFiles.problems`.
     """
-    texts, problems, records = _board_texts(suite_folder)
+    texts, problems, compared = _board_texts(suite_folder)
     for name, text in texts.items():
         write_text(suite_folder / name, text)
     csv_path, summary_path, readme_path, report_path = (suite_folder / name for name in texts)
-    return BoardFiles(csv_path, summary_path, readme_path, report_path, tuple(problems), tuple(records))
+    return BoardFiles(csv_path, summary_path, readme_path, report_path, tuple(problems), compared)
 
 
 def check_boards(suite_folder: Path) -> list[str]:
@@ -278,10 +282,11 @@ def check_boards(suite_folder: Path) -> list[str]:
     return problems
 
 
-def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[RunRecord]]:
-    """File name -> content; one line per broken record; the records."""
+def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], Comparison]:
+    """File name -> content; one line per broken record; the records, sorted."""
     with collector_at_rest():
         records, problems = read_records(suite_folder / "records")
+        compared = Comparison(records)
         problems = with_duplicates(suite_folder / "records", problems)
         published, unpublished = published_or_problem(suite_folder.absolute().parent)
         truths, damaged = read_truths(suite_folder)
@@ -290,23 +295,40 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], list[Ru
         beside = Beside(truths, published=published, latencies=tuple(latencies))
         texts = (
             to_csv(leaderboard(records), DECIMALS),
-            to_csv(summary(records, book), SUMMARY_DECIMALS),
+            to_csv(summary(records, book, compared), SUMMARY_DECIMALS),
             board_markdown(
-                records, problems, title=suite_folder.name, published=published, book=book, latencies=latencies
+                records,
+                problems,
+                title=suite_folder.name,
+                published=published,
+                book=book,
+                latencies=latencies,
+                compared=compared,
             ),
-            report_page(records, [*problems, *damaged], title=suite_folder.name, beside=beside),
+            report_page(records, [*problems, *damaged], title=suite_folder.name, beside=beside, compared=compared),
         )
-        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged, *unpublished, *unread], records
+        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged, *unpublished, *unread], compared
 
 
-def print_board(records: Sequence[RunRecord], console: Console | None = None, published: Published = NOTHING) -> None:
-    """One table per data set, teacher and student, at most 100 columns wide; plain text when not on a terminal."""
+def print_board(
+    records: Sequence[RunRecord],
+    console: Console | None = None,
+    published: Published = NOTHING,
+    compared: Comparison | None = None,
+) -> None:
+    """One table per data set, teacher and student, at most 100 columns wide; plain text when not on a terminal.
+
+    Of very many only the first are shown; a line says where the others are.
+    """
     console = console or Console(width=None if sys.stdout.isatty() else WIDEST)
     width = min(WIDEST, console.width)
-    for group in tables_of(cells_of(records)):
+    tables = (compared or Comparison(records)).tables
+    for group in tables[:SHOWN]:
         console.print(group_table(group, width, plain=not console.is_terminal), width=width)
         if (others := published_lines(group, published)) is not None:
             console.print(others, width=width)
+    if len(tables) > SHOWN:
+        console.print(f"{len(tables) - SHOWN} more tables are in README.md and report.html.", width=width)
     failures = sum(record.status != "ok" for record in records)
     if failures:
         console.print(f"{failures} of {len(records)} runs have no result; their records say why.", width=width)

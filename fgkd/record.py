@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import os
 import re
 import stat
 import zlib
@@ -38,6 +39,7 @@ VERIFICATION = ("tar_at_far_1e-1", "tar_at_far_1e-2", "tar_at_far_1e-4", "eer")
 RETRIEVAL = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "r_precision", "map_at_r", "tar_at_far_1e-3")
 CALIBRATION = ("ece_mass", "ece_calibrated")
 FRACTIONS = ("top1", "top5", "ece", "agreement", *RETRIEVAL, *VERIFICATION, *CALIBRATION)
+_FRACTIONS = frozenset(FRACTIONS)
 _RECORD_NAME = re.compile(r"[A-Za-z0-9_-]+-[0-9a-f]{12}\.json")
 
 
@@ -82,8 +84,8 @@ class RunRecord(Part):
     @classmethod
     def _fractions(cls, metrics: dict[str, dict[str, float | None]]) -> dict[str, dict[str, float | None]]:
         for kind, values in metrics.items():
-            for name in FRACTIONS:
-                if (value := values.get(name)) is not None and not -1e-6 <= value <= 1 + 1e-6:
+            for name, value in values.items():
+                if name in _FRACTIONS and value is not None and not -1e-6 <= value <= 1 + 1e-6:
                     raise ValueError(f"{kind}.{name}: expected a fraction in [0, 1], got {value}")
         return metrics
 
@@ -208,12 +210,13 @@ def record_bytes(path: Path) -> bytes:
     Raises:
         ValueError: it is no regular file (opening a pipe would wait for ever), or unbearably large.
     """
-    facts = path.stat()
+    facts = os.stat(path)
     if not stat.S_ISREG(facts.st_mode):
         raise ValueError("found no regular file")
     if facts.st_size > MOST_BYTES:
         raise ValueError(f"found {facts.st_size:,} bytes, more than the {MOST_BYTES:,} that are read")
-    return path.read_bytes()
+    with open(path, "rb", buffering=0) as file:  # unbuffered: one call where the size is known
+        return file.read()
 
 
 def read_record(path: Path) -> RunRecord:

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 import fgkd.files
 import fgkd.record
 from fgkd.errors import UserError
-from fgkd.facts import Costs
+from fgkd.facts import Costs, Number
 from fgkd.record import (
     RunRecord,
     migrate,
     pack_predictions,
+    read_record,
     read_records,
     record_path,
     record_schema,
@@ -30,6 +32,8 @@ from fgkd.record import (
     write_record,
 )
 from tests.board_factory import record, run_spec
+
+NUMBER = TypeAdapter(Number)
 
 
 def test_a_written_record_reads_back_equal(tmp_path):
@@ -71,6 +75,18 @@ def test_every_float_keeps_its_bits_and_no_number_is_null(value):
 
 def test_what_is_not_a_number_is_missing_not_zero():
     assert Costs(train_seconds=math.nan).train_seconds is None
+    for text in ("NaN", "Infinity", "-Infinity", "1e999"):
+        assert NUMBER.validate_python(from_json(text)) is None
+        with pytest.raises(ValidationError):  # so that the reading of records turns to the values
+            NUMBER.validate_json(text)
+
+
+@pytest.mark.parametrize("value", [0, 1, -7, 2**63 - 1, -(2**63), 0.0, 1.0, -0.1, 1e300, None])
+def test_numbers_of_json_and_of_python_are_the_same(tmp_path, value):
+    written = write_record(record(metrics={"test_last": {"nll": value}}), tmp_path)
+    found = read_record(written).metrics["test_last"]["nll"]
+    assert found == value
+    assert type(found) is type(value)
     assert record(metrics={"test_last": {"top1": math.inf}}).metric("top1") is None
     assert record().metric("map_at_r") is None
     assert record().metric("top1", "holdout_best") is None

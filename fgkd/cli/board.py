@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import sys
@@ -24,7 +25,9 @@ def board(args: Namespace) -> int:
 
         return per_class(args, folders)
     with collector_at_rest():
-        return _boards(args, folders)
+        code = _boards(args, folders)
+        gc.freeze()  # or the interpreter searches a large board for cycles before it ends
+        return code
 
 
 def _boards(args: Namespace, folders: Sequence[Path]) -> int:
@@ -46,12 +49,12 @@ def _boards(args: Namespace, folders: Sequence[Path]) -> int:
             files = write_boards(folder)
         except OSError as error:
             raise UserError(f"cannot write the board of {folder}: {error.strerror}") from None
-        records = list(files.records)
+        compared = files.compared
         amiss += [f"{folder}: {problem}" for problem in files.problems]
-        print_board(records, published=published_or_problem(folder.absolute().parent)[0])
+        print_board(compared.records, published=published_or_problem(folder.absolute().parent)[0], compared=compared)
         if args.svg:
-            draw_board(records, folder.name, args.svg)
-        for path in more_pictures(args, folder, records):
+            draw_board(compared.records, folder.name, args.svg)
+        for path in more_pictures(args, folder, compared.records):
             print(f"wrote {path}")
     if not args.json and (top := overview_folder(args)):
         amiss += overview(top, folders, check=args.check)

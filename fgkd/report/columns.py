@@ -5,14 +5,14 @@ Boards of records that were made before a metric keep their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from fgkd.record import CALIBRATION, VERIFICATION, RunRecord
 from fgkd.report.answers import Book, Evidence
-from fgkd.report.comparison import Cell, groups_of
+from fgkd.report.comparison import Group
 from fgkd.report.resampling import Paired
 
 _YOUNG = (*CALIBRATION, "temperature", *VERIFICATION[:-1], "size_mb")  # none of the first records has one of these
@@ -28,7 +28,8 @@ WHOLE = ("rank_low", "rank_high")
 
 def run_columns(record: RunRecord) -> dict[str, float | None]:
     """`RUN_COLUMNS` of one run: shares in percent, the temperature fitted on the hold-out, megabytes (10**6)."""
-    shares = {name: record.metric(name) for name in ("mean_class_accuracy", *CALIBRATION, *VERIFICATION)}
+    test = record.metrics.get("test_last", {})
+    shares = {name: test.get(name) for name in ("mean_class_accuracy", *CALIBRATION, *VERIFICATION)}
     size = None if record.student is None else record.student.size_bytes
     return {
         **{name: None if share is None else 100 * share for name, share in shares.items()},
@@ -37,10 +38,10 @@ def run_columns(record: RunRecord) -> dict[str, float | None]:
     }
 
 
-def cell_columns(cells: Sequence[Cell], book: Book) -> dict[int, dict[str, Any]]:
+def cell_columns(groups: Iterable[Group], book: Book) -> dict[int, dict[str, Any]]:
     """`CELL_COLUMNS` by the `id` of a student's cell; points and percent, see `fgkd.report.answers.Evidence`."""
     rows: dict[int, dict[str, Any]] = {}
-    for group in groups_of(cells):
+    for group in groups:
         found = book.of(group)
         rows |= {id(cell): _row(found[id(cell)]) for cell in group.taught}
     return rows

@@ -138,6 +138,42 @@ class Group:
         """All cells of the table."""
         return self.taught + self.untaught
 
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """Every cell of the table with its evidence, in the order of `cells`.
+
+        The p-values of `taught` are one Holm family per baseline. An untaught cell shows its difference to this table's
+        `kd` without a p: its own family, and so its own p to `scratch`, is in the table of those that nobody taught.
+        """
+        taught = _with_holm([_standing(cell, self) for cell in self.taught])
+        alone = Group(taught=self.untaught).standings if self.untaught else []
+        untaught = [replace(s, kd=replace(_standing(s.cell, self).kd, p=None)) for s in alone]
+        ranks = _ranks(self.cells)
+        return [replace(standing, rank=ranks.get(id(standing.cell))) for standing in taught + untaught]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Records sorted once, for all that draw something of them."""
+
+    records: Sequence[RunRecord]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """See `cells_of`."""
+        return cells_of(self.records)
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """See `groups_of`."""
+        return groups_of(self.cells)
+
+    @cached_property
+    def tables(self) -> list[Group]:
+        """The groups that are worth a table: without those whose cells all stand beside a teacher's."""
+        beside = {id(cell) for group in self.groups for cell in group.untaught}
+        return [group for group in self.groups if id(group.taught[0]) not in beside]
+
 
 def seeds_of(record: RunRecord) -> Seeds:
     """What runs are paired by."""
@@ -171,28 +207,6 @@ def groups_of(cells: Sequence[Cell]) -> list[Group]:
         if teacher and (alone := groups.get((context, ""))):
             group.untaught.extend(alone.taught)
     return list(groups.values())
-
-
-def tables_of(cells: Sequence[Cell]) -> list[Group]:
-    """The groups that are worth a table: without those whose cells all stand beside a teacher's."""
-    groups = groups_of(cells)
-    beside = {id(cell) for group in groups for cell in group.untaught}
-    return [group for group in groups if id(group.taught[0]) not in beside]
-
-
-def standings(group: Group) -> list[Standing]:
-    """Every cell of the table with its evidence, in the order of `Group.cells`.
-
-    The p-values of `taught` are one Holm family per baseline. An untaught cell shows its difference to this table's
-    `kd` without a p: its own family, and so its own p to `scratch`, is in the table of those that nobody taught.
-    """
-    taught = _with_holm([_standing(cell, group) for cell in group.taught])
-    untaught = []
-    if group.untaught:
-        alone = standings(Group(taught=group.untaught))
-        untaught = [replace(s, kd=replace(_standing(s.cell, group).kd, p=None)) for s in alone]
-    ranks = _ranks(group.cells)
-    return [replace(standing, rank=ranks.get(id(standing.cell))) for standing in taught + untaught]
 
 
 def _standing(cell: Cell, group: Group) -> Standing:

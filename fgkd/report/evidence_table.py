@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fgkd.report.across import critical_difference
 from fgkd.report.answers import Book, Evidence
-from fgkd.report.comparison import Cell, Group, tables_of
+from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.latency import Latency
 from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
 from fgkd.report.resampling import DRAWS, Paired
@@ -23,12 +23,12 @@ one that scratch gave with the same seed. *rank*: its 95 % interval over seeds a
 _COLUMNS = ("method", "rank", "vs scratch", "vs kd", "churn %")
 
 
-def evidence_section(cells: Sequence[Cell], book: Book) -> str:
+def evidence_section(compared: Comparison, book: Book) -> str:
     """The section, ending in a newline; "" where no table's test labels are kept."""
-    tables = [text for group in tables_of(cells) if (text := _table(group, book))]
+    tables = [text for group in compared.tables if (text := _table(group, book))]
     if not tables:
         return ""
-    return "\n".join([TITLE, "", _LEGEND, *tables, _across(cells)])
+    return "\n".join([TITLE, "", _LEGEND, *tables, _across(compared.cells)])
 
 
 def _table(group: Group, book: Book) -> str:

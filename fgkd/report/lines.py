@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fgkd.record import RunRecord
-from fgkd.report.comparison import Cell, Group, Standing, standings
+from fgkd.report.comparison import Cell, Group, Standing
 from fgkd.report.evidence import Difference, Interval
 from fgkd.report.sheet import number
 from fgkd.spec import Feed
@@ -43,7 +43,7 @@ class Line:
 
 def lines_of(group: Group) -> list[Line]:
     """The table's lines, best mean first, those without a result last."""
-    found = standings(group)
+    found = group.standings
     leader = next((s.cell.score for s in found if s.rank == 1), Interval())
     of = {id(standing.cell): standing for standing in found}
     return [_line(of[id(cell)], leader, name) for cell, name in ordered_methods(group)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from fgkd.record import RunRecord
 from fgkd.report.answers import Book
-from fgkd.report.comparison import Cell, Group, cells_of, tables_of
+from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.evidence_table import evidence_section, latency_section
 from fgkd.report.latency import Latency
 from fgkd.report.lines import Line, conditions, failure_line, heading, lead_cell, lines_of, teacher_lines
@@ -37,6 +37,7 @@ def board_markdown(
     published: Published = NOTHING,
     book: Book | None = None,
     latencies: Sequence[Latency] = (),
+    compared: Comparison | None = None,
 ) -> str:
     """The whole page, ending in a newline; a function of its arguments alone.
 
@@ -47,14 +48,15 @@ def board_markdown(
         book: for the evidence of stored answers.
         latencies: of the suite's networks.
         published: shown below the tables that it speaks of, apart from what was measured.
+        compared: of `records`, where it is at hand.
     """
-    cells = cells_of(records)
+    compared = compared or Comparison(records)
     sections = [
         _head(records, title),
-        *(part for group in tables_of(cells) for part in (_group_section(group), _published_section(group, published))),
-        evidence_section(cells, book or Book({})),
+        *(part for group in compared.tables for part in (_group_section(group), _published_section(group, published))),
+        evidence_section(compared, book or Book({})),
         latency_section(latencies),
-        _teachers_section([cell for cell in cells if cell.first.spec.role == "teacher"]),
+        _teachers_section([cell for cell in compared.cells if cell.first.spec.role == "teacher"]),
         _failures_section([record for record in records if record.status != "ok"]),
         _problems_section(problems),
     ]

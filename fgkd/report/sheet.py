@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +26,7 @@ def number(value: object, decimals: int) -> str:
 def to_csv(frame: pd.DataFrame, decimals: Mapping[str, int]) -> str:
     """The frame as CSV: columns of `decimals` with so many decimals, others as text or whole numbers, missing blank."""
     columns = [
-        [number(v, decimals[name]) for v in frame[name]] if name in decimals else [_plain(v) for v in frame[name]]
+        _cells(frame[name], partial(number, decimals=decimals[name]) if name in decimals else _plain)
         for name in frame.columns
     ]
     out = io.StringIO()
@@ -34,7 +36,19 @@ def to_csv(frame: pd.DataFrame, decimals: Mapping[str, int]) -> str:
     return out.getvalue()
 
 
+def _cells(column: pd.Series, shown: Callable[[Any], str]) -> list[str]:
+    """A column as text; pandas is asked once what is missing, and a value that occurs again is not shown anew."""
+    known: dict[object, str] = {}
+    texts = []
+    for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True):
+        if missing:
+            texts.append("")
+            continue
+        if value not in known:
+            known[value] = shown(value)
+        texts.append(known[value])
+    return texts
+
+
 def _plain(value: object) -> str:
-    if isinstance(value, str):
-        return csv_text(value)
-    return "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return csv_text(value) if isinstance(value, str) else str(value)

@@ -231,16 +231,17 @@ class _Session:
             return 0
         with locked(self.shared_folders[0] / "boards.lock"):  # the last one to write has seen all records
             files = write_boards(self.folder.parent)
-        print_board(files.records, self.console, published_or_problem(self.folder.absolute().parents[1])[0])
+        records, published = files.compared.records, published_or_problem(self.folder.absolute().parents[1])[0]
+        print_board(records, self.console, published, files.compared)
         wanted = {run.run_id for run in [*self.mine, *self.plan.runs]}
-        lost = failures(files.records, wanted)
+        lost = failures(records, wanted)
         for problem in [*files.problems, *lost, *self.broken, *self.refused]:
             self.console.print(problem, style="red", highlight=False, markup=False)
         for line in still_running(self.left_to_others):
             self.console.print(line, highlight=False, markup=False)
         if self.refused:
             return 2
-        ok = {record.run_id for record in files.records if record.status == "ok"}
+        ok = {record.run_id for record in records if record.status == "ok"}
         return 0 if wanted <= ok | self.left_to_others.keys() and not self.broken else 1
 
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fgkd.leaderboard import leaderboard, summary
 from fgkd.record import pack_predictions
 from fgkd.report.answers import Book, evidence_of
-from fgkd.report.comparison import cells_of, tables_of
+from fgkd.report.comparison import Comparison
 from fgkd.report.markdown import board_markdown
 from tests.board_factory import TEACHER, record, run_spec
 from tests.report.test_per_class import FACTS, REVISION, truth
@@ -36,7 +36,7 @@ RECORDS = [run(m, right, seed) for m, right in {"scratch": 80, "kd": 100, "crd":
 
 def evidence(records, truths=TRUTHS):
     """Evidence by method of the one table with a teacher."""
-    (group,) = [g for g in tables_of(cells_of(records)) if g.taught[0].teacher]
+    (group,) = [g for g in Comparison(records).tables if g.taught[0].teacher]
     found = evidence_of(group, truths)
     return {cell.method: found[id(cell)] for cell in group.cells}
 

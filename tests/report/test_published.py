@@ -13,7 +13,7 @@ from fgkd.data import read_card
 from fgkd.errors import UserError
 from fgkd.leaderboard import check_boards, leaderboard, print_board, summary, write_boards
 from fgkd.record import write_record
-from fgkd.report.comparison import cells_of, tables_of
+from fgkd.report.comparison import Comparison
 from fgkd.report.markdown import board_markdown
 from fgkd.report.published import NOT_MEASURED, NOTHING, Published, published_rows, read_published
 from fgkd.spec import BackboneSpec
@@ -38,7 +38,7 @@ def published(tmp_path: Path) -> Published:
 
 
 def rows_for(published: Published, **changes: object) -> list[str]:
-    groups = tables_of(cells_of([record(run_spec("kd", **changes))]))
+    groups = Comparison([record(run_spec("kd", **changes))]).tables
     return [row.method for group in groups for row in published_rows(published, group)]
 
 
@@ -141,7 +141,7 @@ def test_the_committed_numbers_are_those_of_their_sources() -> None:
         spec = run_spec("kd").feed.teacher
         assert spec is not None
         taught = spec.model_copy(update={"backbone": BackboneSpec(name=teacher)})
-        (group,) = tables_of(cells_of([record(run_spec("kd", dataset=dataset, teacher=taught, student=student))]))
+        (group,) = Comparison([record(run_spec("kd", dataset=dataset, teacher=taught, student=student))]).tables
         rows = published_rows(read_published(ROOT / "results"), group)
         return [row.text for row in rows if row.method == method]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fgkd.report.comparison import Cell, Group, Standing, baselines, standings
+from fgkd.report.comparison import Cell, Group, Standing, baselines
 from fgkd.report.evidence import Difference, Interval, paired_interval
 from fgkd.report.fields import spelt_out
 from fgkd.report.html.packing import Blocks, Row, digits
@@ -73,7 +73,7 @@ def standing_rows(group: Group, numbers: dict[int, int]) -> list[Row]:
     Args:
         numbers: of the configurations, by the identity (``id``) of their cell.
     """
-    found = standings(group)
+    found = group.standings
     leader = next((s.cell.score for s in found if s.rank == 1), Interval())
     ordered = sorted(found, key=lambda s: (-_or_below(s.cell.score.mean), s.cell.method, s.cell.identity.config))
     return [_standing_row(s, group, leader, numbers) for s in ordered]

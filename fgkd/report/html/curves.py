@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from fgkd.record import RunRecord
@@ -23,7 +24,7 @@ def curve_of(record: RunRecord, points: int, blocks: Blocks) -> list[Any] | None
     steps = thinned(record.curve, points)
     if not steps:
         return None
-    epochs = blocks.number([step.get("epoch", i) for i, step in enumerate(steps)])
+    epochs = blocks.number_of_row(tuple(step.get("epoch", i) for i, step in enumerate(steps)))
     top1 = [digits(_top1(step), 4) for step in steps]
     losses = [digits(step.get("loss"), 3) for step in steps]
     return [epochs, top1, losses if any(loss is not None for loss in losses) else None]
@@ -36,10 +37,14 @@ def thinned(steps: Sequence[Any], points: int) -> list[Any]:
         >>> thinned(range(9), 3)
         [0, 4, 8]
     """
-    if len(steps) <= points:
-        return list(steps)
-    last = len(steps) - 1
-    return [steps[round(i * last / (points - 1))] for i in range(points)]
+    return [steps[i] for i in _kept(len(steps), points)]
+
+
+@cache
+def _kept(steps: int, points: int) -> Sequence[int]:
+    if steps <= points:
+        return range(steps)
+    return [round(i * (steps - 1) / (points - 1)) for i in range(points)]
 
 
 def holdout_top1(record: RunRecord) -> list[float | None]:
@@ -48,5 +53,7 @@ def holdout_top1(record: RunRecord) -> list[float | None]:
 
 
 def _top1(step: Mapping[str, float | None]) -> float | None:
-    found = next((value for name in _HOLDOUT if (value := step.get(name)) is not None), None)
-    return None if found is None else 100 * found
+    for name in _HOLDOUT:
+        if (found := step.get(name)) is not None:
+            return 100 * found
+    return None

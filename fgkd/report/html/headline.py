@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fgkd.report.comparison import Cell, Group, Standing, standings
+from fgkd.report.comparison import Cell, Group, Standing
 from fgkd.report.html.configurations import dataset_of
 from fgkd.report.lines import SIGNIFICANT
 from fgkd.report.sheet import number
@@ -40,7 +40,7 @@ def answers_of(groups: Sequence[Group]) -> list[Answer]:
     by_dataset: dict[str, list[Standing]] = {}
     for group in groups:
         if group.taught:
-            by_dataset.setdefault(dataset_of(group.taught[0]), []).extend(standings(group))
+            by_dataset.setdefault(dataset_of(group.taught[0]), []).extend(group.standings)
     return [answer for found in by_dataset.values() if (answer := _answer(found))]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgkd.record import RunRecord
-from fgkd.report.comparison import Cell, Group, cells_of, tables_of
+from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.html.confusions import Truths, answers_of
 from fgkd.report.html.packing import Blocks
 from fgkd.report.truth import Truth
@@ -70,7 +70,7 @@ def mistake_rows(group: Group, truths: Truths, pictures: Pictures, blocks: Block
 def wanted_pictures(records: Sequence[RunRecord], truths: Truths) -> dict[str, list[int]]:
     """Positions in the test split, by revision of the data, of all images that a page of these records speaks of."""
     wanted: dict[str, set[int]] = {}
-    for group in tables_of(cells_of(records)):
+    for group in Comparison(records).tables:
         truth, worst = mistakes_of(group.cells, truths)
         if truth is not None:
             wanted.setdefault(truth.revision, set()).update(one.position for one in worst)

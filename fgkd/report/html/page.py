@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from fgkd.record import RunRecord
-from fgkd.report.comparison import cells_of, tables_of
+from fgkd.report.comparison import Comparison
 from fgkd.report.html.headline import answers_of
 from fgkd.report.html.payload import Beside, payload
 from fgkd.report.html.safety import digest, script_json, visible
@@ -22,7 +22,12 @@ SCRIPTS = (
 
 
 def report_page(
-    records: Sequence[RunRecord], problems: Sequence[str], *, title: str, beside: Beside | None = None
+    records: Sequence[RunRecord],
+    problems: Sequence[str],
+    *,
+    title: str,
+    beside: Beside | None = None,
+    compared: Comparison | None = None,
 ) -> str:
     """The whole page, ending in a newline; a function of its arguments alone.
 
@@ -31,9 +36,10 @@ def report_page(
         problems: one line per record that could not be used, beginning with its file's name and a colon.
         title: of the page.
         beside: the right answers, pictures and published numbers that are at hand.
+        compared: of `records`, where it is at hand.
     """
-    cells = cells_of(records)
-    groups = tables_of(cells)
+    compared = compared or Comparison(records)
+    cells, groups = compared.cells, compared.tables
     script, style = "".join(_read(f"{name}.js") for name in SCRIPTS), _read("style.css")
     script = f'"use strict";\n(() => {{\n{script}}})();\n'
     text = (

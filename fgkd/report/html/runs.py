@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from fgkd.facts import Costs
 from fgkd.record import RunRecord
 from fgkd.report.html.curves import curve_of, points_per_curve
 from fgkd.report.html.packing import Blocks, Row, digits
 from fgkd.report.tasks import RANKINGS, task_of
+
+METRICS, WEIGHTS, TIMES = ("metrics",), ("weights_hash",), ("started", "finished")
 
 
 def metric_names(records: Sequence[RunRecord], kind: str) -> list[str]:
@@ -50,11 +50,11 @@ def run_rows(records: Sequence[RunRecord], cells: dict[str, int], blocks: Blocks
             "epochsDone": record.epochs_done,
             "costs": [digits(getattr(record.costs, name)) for name in costs],
             "curve": curve_of(record, points, blocks),
-            "data": blocks.number(_told(record.data)),
-            "teacher": blocks.number(_told(record.teacher, leave={"metrics"})),
-            "student": blocks.number(_told(record.student, leave={"weights_hash"})),
+            "data": blocks.number_of(record.data),
+            "teacher": blocks.number_of(record.teacher, METRICS),
+            "student": blocks.number_of(record.student, WEIGHTS),
             "weights": record.student and record.student.weights_hash,
-            "environment": blocks.number(_told(record.environment, leave={"started", "finished"})),
+            "environment": blocks.number_of(record.environment, TIMES),
             "finished": record.environment.finished,
             "cohort": record.cohort.size,
             "diagnostics": _diagnostics(record),
@@ -74,11 +74,6 @@ def _percent(fraction: float | None) -> float | int | None:
 def _values(record: RunRecord, kind: str, names: Sequence[str]) -> list[Any] | None:
     found = record.metrics.get(kind)  # type: ignore[call-overload]
     return [digits(found.get(name)) for name in names] if found else None
-
-
-def _told(part: BaseModel | None, leave: set[str] | None = None) -> dict[str, Any] | None:
-    """What a part of a record says; without defaults, so that fields of a later schema leave earlier pages alone."""
-    return None if part is None else part.model_dump(mode="json", exclude=leave, exclude_defaults=True)
 
 
 def _diagnostics(record: RunRecord) -> dict[str, Any] | None:

@@ -13,6 +13,9 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 _SPACES = re.compile(r"[\t\r\n]+")
+_DOUBTFUL = re.compile(
+    r"\\[^\"\\]|\x7f|\" | \""
+)  # in ASCII JSON: an escaped character, one of the unseen, outer spaces
 
 
 def visible(text: str) -> str:
@@ -32,8 +35,14 @@ def script_json(value: Any) -> str:
         >>> script_json({"a": "</script>"})
         '{"a":"\\u003c/script\\u003e"}'
     """
-    text = json.dumps(_seen(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = _compact(value)
+    if _DOUBTFUL.search(text):  # few pages hold such text, and going through all values takes longer than writing them
+        text = _compact(_seen(value))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def _seen(value: Any) -> Any:

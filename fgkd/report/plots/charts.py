@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fgkd.report.comparison import Cell, Group, baselines, standings
+from fgkd.report.comparison import Cell, Group, baselines
 from fgkd.report.evidence import paired_interval
 from fgkd.report.html.curves import holdout_top1
 from fgkd.report.html.safety import visible
@@ -32,7 +32,7 @@ def short(name: str) -> str:
 def forest(figure: Any, group: Group) -> bool:
     """Paired differences to kd with their 95 % intervals, filled where Holm-corrected p < 0.05; False without any."""
     rows = []
-    for standing in standings(group):
+    for standing in group.standings:
         kd = baselines(standing.cell, group)[1]
         if kd is not None and standing.kd.mean is not None:
             spread = paired_interval(standing.cell.scores, kd.scores)

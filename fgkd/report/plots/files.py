@@ -12,7 +12,7 @@ from typing import Any
 from fgkd.errors import UserError
 from fgkd.files import write_bytes
 from fgkd.record import RunRecord
-from fgkd.report.comparison import Cell, cells_of, tables_of
+from fgkd.report.comparison import Cell, Comparison
 from fgkd.report.html.configurations import dataset_of
 from fgkd.report.lines import lead_cell
 
@@ -44,14 +44,14 @@ def write_plots(records: Sequence[RunRecord], folder: Path) -> list[Path]:
 def _charts(records: Sequence[RunRecord]) -> Iterator[tuple[str, Draw]]:
     from fgkd.report.plots import charts
 
-    cells = cells_of(records)
-    for number, group in enumerate(tables_of(cells), 1):
+    compared = Comparison(records)
+    for number, group in enumerate(compared.tables, 1):
         lead = lead_cell(group)
         place = file_name(f"{number:02}", dataset_of(lead), lead.student)
         yield f"{place}-forest", partial(charts.forest, group=group)
         yield f"{place}-curves", partial(charts.curves, group=group)
     by_dataset: dict[str, list[Cell]] = {}
-    for cell in cells:
+    for cell in compared.cells:
         if cell.first.spec.role == "student":
             by_dataset.setdefault(dataset_of(cell), []).append(cell)
     for number, (dataset, found) in enumerate(by_dataset.items(), 1):

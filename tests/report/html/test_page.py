@@ -14,7 +14,7 @@ import pytest
 from fgkd.facts import DataFacts
 from fgkd.leaderboard import check_boards, summary, write_boards
 from fgkd.record import pack_predictions, write_record
-from fgkd.report.comparison import cells_of, tables_of
+from fgkd.report.comparison import Comparison, cells_of
 from fgkd.report.html import Beside, report_page
 from fgkd.report.html.calibration import reliability_of
 from fgkd.report.html.confusions import confusion_of
@@ -66,7 +66,7 @@ def test_one_run_has_no_interval() -> None:
 
 
 def test_the_headline_names_the_best_complete_method_and_its_rivals() -> None:
-    answer = answers_of(tables_of(cells_of(suite_records())))[0]
+    answer = answers_of(Comparison(suite_records()).tables)[0]
     assert (answer.method, answer.student, answer.score) == ("crd", "small_net", "62.3 %")
     assert answer.interval == "95 % interval 54.3 to 70.3, 3 runs"
     assert answer.against.startswith(
@@ -77,7 +77,7 @@ def test_the_headline_names_the_best_complete_method_and_its_rivals() -> None:
 
 def test_without_a_complete_method_nothing_is_recommended() -> None:
     records = [record(run_spec("kd", seed=0)), record(run_spec("kd", seed=1), None)]
-    assert answers_of(tables_of(cells_of(records))) == []
+    assert answers_of(Comparison(records).tables) == []
     assert "none is recommended" in report_page(records, [], title="x")
     assert "none is recommended" in report_page([], [], title="x")
 
@@ -116,7 +116,7 @@ def test_nothing_is_said_of_what_is_not_known() -> None:
 
 
 def test_worst_mistakes_are_those_of_most_runs() -> None:
-    group = tables_of(cells_of(varied_records()))[0]
+    group = Comparison(varied_records()).tables[0]
     judge, worst = mistakes_of(group.cells, {"r1": truth()})
     assert judge is not None
     assert [one.votes for one in worst] == sorted((one.votes for one in worst), reverse=True)

@@ -41,7 +41,24 @@ def test_json_in_a_script_is_ascii_without_markup(value: object) -> None:
     text = script_json(value)
     assert text.isascii()
     assert not set("<>&\n\r") & set(text)
-    json.loads(text)
+    assert json.loads(text) == shown(value)
+
+
+def shown(value: object) -> object:
+    if isinstance(value, list):
+        return [shown(part) for part in value]
+    if isinstance(value, dict):
+        return {visible(key): shown(part) for key, part in value.items()}
+    return visible(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("text", ["\x7f", " a", "a ", "\u202e", "a\tb", "\u00a0", "\ud800", '" ', "\\\x00"])
+def test_no_text_that_is_not_shown_as_it_is_gets_by(text: str) -> None:
+    assert json.loads(script_json({"plain": 1, "k": [text], text: 2})) == {
+        "plain": 1,
+        "k": [visible(text)],
+        visible(text): 2,
+    }
 
 
 class Elements(HTMLParser):
