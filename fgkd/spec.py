@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 Precision = Literal["no", "bf16", "fp16"]
 Sampler = Literal["shuffle", "sqrt", "balanced"]
 BankPrecision = Literal["fp16", "fp32"]
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # once: boards ask for thousands of ids
 Whole = Annotated[int, Field(lt=2**63)]  # what tables, other languages and random generators can hold
 
 
@@ -34,7 +35,7 @@ class Spec(BaseModel):
 
     def canonical(self) -> str:
         """JSON of all that is not at its default, with sorted keys: equal for equal values."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+        return _CANONICAL.encode(self.model_dump(mode="json", exclude_defaults=True))
 
     def __hash__(self) -> int:  # by content: some fields are dicts, which have no hash of their own
         return hash(self.canonical())
