@@ -22,7 +22,7 @@ from fgkd.report.html.curves import curve_of, points_per_curve
 from fgkd.report.html.headline import answers_of
 from fgkd.report.html.mistakes import mistakes_of, wanted_pictures
 from fgkd.report.html.packing import Blocks
-from fgkd.report.overview import check_overview, overview_page, write_overview
+from fgkd.report.overview import check_overview, overview_pages, write_overview
 from fgkd.report.truth import truth_path, write_truth
 from tests.board_factory import record, run_spec, suite_records
 from tests.report.html.factory import CLASSES, many_records, truth, varied_records
@@ -213,9 +213,10 @@ def test_a_damaged_truth_is_named(results: Path) -> None:
 def test_the_page_over_all_suites_tells_every_run_once(results: Path) -> None:
     folders = [results / "one", results / "two"]
     assert check_overview(results, folders) == []  # it need not be there
-    path = write_overview(results, folders)
+    path, told = write_overview(results, folders)
     assert check_overview(results, folders) == []
     assert len(data_of(path.read_text(encoding="utf-8"))["runs"]["rows"]) == 30
-    assert overview_page(folders) == path.read_text(encoding="utf-8")
+    assert overview_pages(folders) == {one.name: one.read_text(encoding="utf-8") for one in (path, told)}
     path.write_text("x")
-    assert "differs" in check_overview(results, folders)[0]
+    told.write_text("x")
+    assert [line.split(":")[0] for line in check_overview(results, folders)] == ["report.html", "findings.md"]

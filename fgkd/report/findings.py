@@ -1,0 +1,182 @@
+"""What all tables of a results folder tell together, as the page ``results/findings.md``.
+
+Who beats `kd`, what a method adds to the one that it is built on, how firm the order of the methods is, what each costs
+to train, and what teaching together has saved. A function of the records alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from fgkd.report.comparison import Cell, Comparison, Group, complete_cells
+from fgkd.report.evidence import Interval, interval, paired_interval
+from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
+from fgkd.report.sheet import markdown_text, number
+
+FEWEST = 3  # methods that make an order
+BUILT_ON = (  # (base, what is built on it)
+    ("kd", "th_kd"),
+    ("kd", "th_kd_paper"),
+    ("th_kd_paper", "th_kd_paper_conv_bn"),
+    ("th_kd_paper", "th_kd_paper_orthogonal"),
+    ("kd", "sh_kd(kd)"),
+    ("kd", "kd+crd"),
+    ("crd", "kd+crd"),
+    ("kd+crd", "th_kd+crd"),
+    ("kd+crd", "sh_kd+crd"),
+    ("kd", "kd+triplet_embedding"),
+)
+_HEAD = """\
+# Findings across tables
+
+Generated from the records of all suites by `fgkd board`; edits here are lost. Differences are in points of the table's
+metric, mean and 95 % t-interval over runs with equal seeds; with one pair there is no interval.
+"""
+
+
+def findings(suites: Sequence[Comparison]) -> str:
+    """The page, ending in a newline; `suites` are held apart, as their boards are."""
+    tables = [group for suite in suites for group in suite.tables if _tells(group)]
+    sections = [
+        _HEAD,
+        _winners(tables),
+        _built_on(tables),
+        _orders(tables),
+        _costs(tables),
+        _savings(suites),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _tells(group: Group) -> bool:
+    """Whether a table has a teacher, a `kd` to compare with, and enough methods to put in order."""
+    methods = {cell.method for cell in group.cells if cell.scores}
+    return any(cell.teacher for cell in group.taught) and "kd" in methods and len(methods) >= FEWEST
+
+
+def _named(group: Group) -> dict[str, Cell]:
+    return {name: cell for cell, name in ordered_methods(group)}
+
+
+def _winners(tables: Iterable[Group]) -> str:
+    rows = []
+    for group in tables:
+        found = [s for s in group.standings if s.cell.scores]
+        best = max(found, key=lambda s: s.cell.score.mean or 0.0).cell
+        above = [s for s in found if (s.kd.mean or 0.0) > 0]
+        below = [s for s in found if s.scratch.mean is not None and s.scratch.mean < 0]
+        rows.append(
+            [
+                heading(group),
+                str(len(found)),
+                str(max(cell.score.n for cell in group.cells)),
+                f"{best.method}, {_spread(best.score, signed=False)}",
+                _share(above, [s for s in above if s.kd.p is not None and s.kd.p < SIGNIFICANT]),
+                _share(below, [s for s in below if s.scratch.p is not None and s.scratch.p < SIGNIFICANT]),
+            ]
+        )
+    names = ("table", "methods", "runs each", "best mean", "above kd (significantly)", "below scratch (significantly)")
+    return _section("Who leads", names, rows)
+
+
+def _share(found: Sequence[object], sure: Sequence[object]) -> str:
+    return f"{len(found)} ({len(sure)})"
+
+
+def _built_on(tables: Iterable[Group]) -> str:
+    rows = []
+    for group in tables:
+        named = _named(group)
+        for base, built in BUILT_ON:
+            if base in named and built in named:
+                spread = paired_interval(named[built].scores, named[base].scores)
+                if spread.mean is not None:
+                    rows.append([heading(group), built, base, _spread(spread), str(spread.n)])
+    return _section(
+        "What a method adds to the one it is built on", ("table", "method", "over", "points", "pairs"), rows
+    )
+
+
+def _orders(tables: Sequence[Group]) -> str:
+    means = {heading(group): _means(group) for group in tables}
+    rows = [[heading(group), "its own seeds", *_own_order(group)] for group in tables]
+    for (name, ours), (other, theirs) in combinations(means.items(), 2):
+        shared = sorted(ours.keys() & theirs.keys())
+        if len(shared) >= FEWEST:
+            tau, p = _kendall([ours[m] for m in shared], [theirs[m] for m in shared])
+            rows.append([name, other, number(tau, 2), f"{p:.2g}", str(len(shared))])
+    rows = [row for row in rows if row[2]]
+    return _section("How firm the order is (Kendall's tau)", ("table", "against", "tau", "p", "methods"), rows)
+
+
+def _means(group: Group) -> dict[str, float]:
+    complete = {id(cell) for cell in complete_cells(group.cells)}
+    return {name: cell.score.mean or 0.0 for cell, name in ordered_methods(group) if id(cell) in complete}
+
+
+def _own_order(group: Group) -> tuple[str, str, str]:
+    """Mean tau of the orders that two single seeds give, of complete methods; no p, since the pairs share seeds."""
+    cells = complete_cells(group.cells)
+    seeds = sorted(cells[0].scores) if cells else []
+    if len(cells) < FEWEST or len(seeds) < 2:
+        return "", "", ""
+    taus = [_kendall([c.scores[a] for c in cells], [c.scores[b] for c in cells])[0] for a, b in combinations(seeds, 2)]
+    return number(sum(taus) / len(taus), 2), "", str(len(cells))
+
+
+def _kendall(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+    from scipy.stats import kendalltau  # half a second of imports
+
+    found = kendalltau(ours, theirs)
+    return float(found.statistic), float(found.pvalue)
+
+
+def _costs(tables: Iterable[Group]) -> str:
+    """Own training seconds of each method over those of scratch in the same table, mean over tables."""
+    ratios: dict[str, list[float]] = {}
+    for group in tables:
+        named = _named(group)
+        plain = named["scratch"].mean("costs", "train_seconds") if "scratch" in named else None
+        for name, cell in named.items():
+            own = cell.mean("costs", "train_seconds")
+            if plain and own is not None:
+                ratios.setdefault(name, []).append(own / plain)
+    spreads = {name: interval(values) for name, values in ratios.items()}
+    ordered = sorted(spreads.items(), key=lambda item: (item[1].mean or 0.0, item[0]))
+    rows = [[name, number(spread.mean, 2), str(spread.n)] for name, spread in ordered]
+    names = ("method", "training seconds of its own / scratch's", "tables")
+    return _section("What a method costs to train, without loading and teacher", names, rows)
+
+
+def _savings(suites: Iterable[Comparison]) -> str:
+    rows = []
+    for suite in suites:
+        records = [r for r in suite.records if r.status == "ok" and r.spec.role == "student"]
+        own = sum(r.costs.train_seconds or 0.0 for r in records)
+        alone = own + sum(r.costs.shared_seconds or 0.0 for r in records)
+        shared: dict[object, float] = {}
+        for record in records:  # what a cohort shares is paid once, by whoever had the most of it
+            key = record.cohort.id or record.run_id
+            shared[key] = max(shared.get(key, 0.0), record.costs.shared_seconds or 0.0)
+        together = own + sum(shared.values())
+        if together:
+            runs, hours = str(len(records)), (f"{seconds / 3600:.2f}" for seconds in (alone, together))
+            rows.append([suite.records[0].suite, runs, *hours, number(alone / together, 2)])
+    names = ("suite", "runs", "hours one by one", "hours in cohorts", "ratio")
+    return _section("What teaching together has saved, by the seconds in the records", names, rows)
+
+
+def _spread(spread: Interval, *, signed: bool = True) -> str:
+    sign = "+" if signed else ""
+    if spread.low is None or spread.high is None:
+        return f"{spread.mean:{sign}.2f}"
+    return f"{spread.mean:{sign}.2f} [{spread.low:{sign}.2f}, {spread.high:{sign}.2f}]"
+
+
+def _section(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    rules = [":--" if i == 0 else "--:" for i in range(len(names))]
+    cells = [list(names), rules, *([markdown_text(cell) for cell in row] for row in rows)]
+    return "\n".join([f"## {title}", "", *(f"| {' | '.join(row)} |" for row in cells)]) + "\n"

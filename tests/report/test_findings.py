@@ -1,0 +1,119 @@
+"""What the tables of several suites tell together, against figures worked out by hand or by scipy."""
+
+from __future__ import annotations
+
+import pytest
+from scipy import stats
+
+from fgkd.facts import CohortFacts, Costs
+from fgkd.record import RunRecord
+from fgkd.report.comparison import Comparison
+from fgkd.report.findings import findings
+from tests.board_factory import record, run_spec, suite_records
+
+TOPS = {
+    "cub200": {"scratch": (0.50, 0.52), "kd": (0.55, 0.58), "th_kd": (0.57, 0.61), "crd": (0.40, 0.41)},
+    "cars": {"scratch": (0.30, 0.31), "kd": (0.25, 0.35), "th_kd": (0.33, 0.33), "crd": (0.36, 0.34)},
+}
+
+
+def runs(dataset: str, **changes: object) -> list[RunRecord]:
+    return [
+        record(run_spec(method, seed=seed, dataset=dataset), top1, **changes)
+        for method, tops in TOPS[dataset].items()
+        for seed, top1 in enumerate(tops)
+    ]
+
+
+@pytest.fixture(scope="module")
+def page() -> dict[str, list[list[str]]]:
+    """Title of a section -> its rows."""
+    return sections(findings([Comparison(runs("cub200")), Comparison(runs("cars"))]))
+
+
+def sections(text: str) -> dict[str, list[list[str]]]:
+    found = {}
+    for part in text.split("\n## ")[1:]:
+        lines = [line for line in part.splitlines() if line.startswith("|")]
+        rows = [[cell.strip().replace("\\", "") for cell in line.strip("|").split("|")] for line in lines]
+        found[part.splitlines()[0]] = rows[2:]
+    return found
+
+
+def test_the_best_and_what_is_above_kd_or_below_scratch(page):
+    (cub, cars) = page["Who leads"]
+    assert cub[0] == "cub200: small_net taught by big_net"
+    assert cub[1:3] == ["4", "2"]
+    assert cub[3].startswith("th_kd, 59.00 [")
+    assert [cell[:2] for cell in cub[4:]] == ["1 ", "1 "]  # th_kd; crd
+    assert cars[3].startswith("crd, 35.00 [")
+    assert [cell[:2] for cell in cars[4:]] == ["3 ", "1 "]  # all but kd; kd
+
+
+def test_a_difference_counts_as_sure_by_its_corrected_p():
+    tops = {
+        "scratch": (0.1, 0.101, 0.102),
+        "kd": (0.5, 0.501, 0.502),
+        "crd": (0.8, 0.8012, 0.802),
+        "at": (0.6, 0.4, 0.55),
+    }
+    made = [record(run_spec(m, seed=s), top) for m, found in tops.items() for s, top in enumerate(found)]
+    row = sections(findings([Comparison(made)]))["Who leads"][0]
+    assert row[4:] == ["2 (1)", "0 (0)"]
+
+
+def test_what_is_built_on_another_is_paired_by_seeds(page):
+    rows = page["What a method adds to the one it is built on"]
+    assert [row[:3] for row in rows] == [
+        [f"{t}: small_net taught by big_net", "th_kd", "kd"] for t in ("cub200", "cars")
+    ]
+    low, high = stats.t.interval(0.95, 1, 2.5, stats.sem([2.0, 3.0]))
+    assert rows[0][3:] == [f"+2.50 [{low:+.2f}, {high:+.2f}]", "2"]
+
+
+def test_the_order_is_compared_between_tables_and_between_seeds(page):
+    rows = page["How firm the order is (Kendall's tau)"]
+    means = [[sum(tops) / 2 for tops in TOPS[name].values()] for name in TOPS]
+    across = stats.kendalltau(*means)
+    own = [stats.kendalltau(*zip(*TOPS[name].values(), strict=True)).statistic for name in TOPS]
+    assert [row[2] for row in rows] == [f"{tau:.2f}" for tau in (*own, across.statistic)]
+    assert rows[-1] == [
+        "cub200: small_net taught by big_net", "cars: small_net taught by big_net",
+        f"{across.statistic:.2f}", f"{across.pvalue:.2g}", "4",
+    ]  # fmt: skip
+
+
+def test_costs_are_ratios_to_scratch_and_savings_count_a_cohort_once():
+    together = CohortFacts(size=8, id="c1")
+    made = [
+        one.model_copy(
+            update={
+                "costs": Costs(train_seconds=20.0 if one.spec.method.label == "crd" else 10.0, shared_seconds=40.0),
+                "cohort": together,
+            }
+        )
+        for one in runs("cub200")
+    ]
+    found = sections(findings([Comparison(made)]))
+    costs = dict(row[:2] for row in found["What a method costs to train, without loading and teacher"])
+    assert costs == {"crd": "2.00", "kd": "1.00", "scratch": "1.00", "th_kd": "1.00"}
+    (saved,) = found["What teaching together has saved, by the seconds in the records"]
+    alone, cohort = 100 + 8 * 40, 100 + 40
+    assert saved == ["tiny", "8", f"{alone / 3600:.2f}", f"{cohort / 3600:.2f}", f"{alone / cohort:.2f}"]
+
+
+def test_tables_that_compare_nothing_are_left_out_and_failures_do_not_count():
+    assert findings([]).count("## ") == 0
+    alone = [record(run_spec("scratch", seed=seed), 0.5) for seed in range(3)]
+    assert "Who leads" not in findings([Comparison(alone)])
+    row = sections(findings([Comparison(suite_records())]))["Who leads"][0]
+    assert row[1] == "4"
+
+
+def test_hostile_names_stay_text():
+    made = [
+        record(run_spec(m, seed=s, student="<b>|x"), 0.5 + s / 10) for m in ("scratch", "kd", "crd") for s in range(2)
+    ]
+    text = findings([Comparison(made)])
+    assert "<b>" not in text
+    assert "\\|x" in text
