@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fgkd.plan import make_plan
 from fgkd.runner import calibrate
 from fgkd.runner.calibrate import Calibration, Pace
 from fgkd.runner.options import Options
+from fgkd.teacher.live import Teacher
 from fgkd.train.cohort import Cohort
 from fgkd.train.engine import Engine
 from tests.train.room import run
@@ -18,6 +20,11 @@ from tests.train.room import run
 def test_a_training_is_its_parts() -> None:
     pace = Pace(building=1, step=2, marking=0.5, examining=0.25, recording=4)
     assert pace.whole(steps=10, epochs=3, holdout=8, test=12) == 1 + 20 + 3 * 8 * 0.5 + 2 * 20 * 0.25 + 4
+
+
+def test_a_bank_is_told_once_and_spares_the_asking() -> None:
+    pace = Pace(building=1, step=2, marking=0.5, examining=0.25, recording=4, asking=1.5, telling=0.125)
+    assert pace.whole(steps=10, epochs=3, holdout=8, test=12, banked=16) == 1 + 10 * 0.5 + 2 + 3 * 8 * 0.5 + 10 + 4
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +56,30 @@ def test_each_cohort_takes_twenty_steps_over_its_training(
     assert not list(calibration.options.results.glob("**/*.json"))
 
 
+@pytest.mark.parametrize(("method", "replayed"), [("kd", True), ("at", False)])
+def test_where_a_bank_replays_a_slow_teacher_is_paid_once_per_view(
+    calibration: Calibration, monkeypatch: pytest.MonkeyPatch, method: str, replayed: bool
+) -> None:
+    wish = run(method, "test_resnet")
+    wish = wish.model_copy(update={"feed": wish.feed.model_copy(update={"bank": 2})})
+    planned = next(one for one in make_plan([wish]).cohorts if one.feed.teacher)
+    quick, signals = calibration.seconds(planned), Teacher.signals
+
+    def slow(teacher: Teacher, *words: object) -> object:
+        time.sleep(0.2)
+        return signals(teacher, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Teacher, "signals", slow)
+    batches = calibration.supplies.loaders(planned.feed, calibration.supplies.data(planned.feed)).train.steps_per_epoch
+    more = (calibration.seconds(planned) - quick) / (0.2 * batches)  # passes over the data with the teacher
+    assert more == pytest.approx(2 if replayed else planned.feed.epochs, rel=0.35)
+
+
 def test_longer_steps_are_seen(calibration: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = make_plan([run("scratch", "test_resnet")]).cohorts[0]
     steps, teach = calibration.seconds(planned), Cohort.teach
 
     def slow(cohort: Cohort, *words: object) -> None:
-        import time
-
         time.sleep(0.2)
         teach(cohort, *words)  # type: ignore[arg-type]
 

@@ -22,6 +22,7 @@ from fgkd.methods.compose import method_spec
 from fgkd.models import cost
 from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
+from fgkd.runner.banks import live_reason
 from fgkd.runner.options import Options
 from fgkd.runner.preflight import sizes
 from fgkd.runner.supplies import Supplies
@@ -35,6 +36,7 @@ from fgkd.train.engine import Engine
 from fgkd.train.evaluate import Examinee, Keep
 
 STEPS, WARM = 20, 4  # of which so many are not counted: memory is first asked for, kernels are chosen
+SHOWN = 4  # batches for what is no step
 DRAWN = DatasetSpec(name="synthetic_birds")
 
 
@@ -45,6 +47,8 @@ class Pace:
     Attributes:
         building: of learners and loaders, once.
         step: one lesson for all of them, loading included.
+        asking: of that, what a bank spares; 0 where the teacher speaks live.
+        telling: one image of a bank, loading included.
         marking: one image of the hold-out, all of them; `examining`: one image of the last examination.
         recording: all of them, once.
     """
@@ -54,11 +58,18 @@ class Pace:
     marking: float
     examining: float
     recording: float
+    asking: float = 0.0
+    telling: float = 0.0
 
-    def whole(self, steps: int, epochs: int, holdout: int, test: int) -> float:
-        """Seconds of a training of so many steps; the last examination is of the last and of the best weights."""
+    def whole(self, steps: int, epochs: int, holdout: int, test: int, banked: int = 0) -> float:
+        """Seconds of a training of so many steps; the last examination is of the last and of the best weights.
+
+        Args:
+            banked: images that a bank is built of, each view counted.
+        """
         evaluating = epochs * holdout * self.marking + 2 * (holdout + test) * self.examining
-        return self.building + steps * self.step + evaluating + self.recording
+        training = steps * (self.step - self.asking) + banked * self.telling
+        return self.building + training + evaluating + self.recording
 
 
 class Calibration:
@@ -82,7 +93,7 @@ class Calibration:
         with TemporaryDirectory() as folder:
             pace = self._pace(planned, max(1, images // feed.batch_size), Path(folder))
         self.engine.release()
-        return pace.whole(steps, feed.epochs, holdout, test)
+        return pace.whole(steps, feed.epochs, holdout, test, images * (feed.bank or 0))
 
     def _others(self, spec: DatasetSpec, train: int) -> tuple[int, int]:
         """Images of (hold-out, test)."""
@@ -108,14 +119,25 @@ class Calibration:
         step = self._step(cohort, per_epoch) if planned.feed.epochs else 0.0
         examinees = [learner.examinee() for learner in cohort.learners]
         teacher = None if cohort.teacher is None else Examinee(cohort.teacher.network, cohort.teacher.sight)
-        shown = list(islice(cohort.loaders.test, 4))
+        shown = list(islice(cohort.loaders.test, SHOWN))
         images = sum(len(batch.target) for batch in shown)
-        again = lambda: islice(cohort.loaders.test, 4)  # loading is a part of it
+        again = lambda: islice(cohort.loaders.test, SHOWN)  # loading is a part of it
         marking = self._took(lambda: cohort.answers(again(), examinees)) / images
         keep = Keep(samples=True, logits=True)
         examining = self._took(lambda: cohort.answers(again(), examinees, teacher, keep)) / images
         recording = self._took(lambda: [cost(x.evaluated, x.belongings.sight.size) for x in cohort.learners])
-        return Pace(building, step * planned.feed.batch_size / feed.batch_size, marking, examining, recording)
+        asking, telling = self._bank(cohort) if feed.bank and not live_reason(planned.runs) else (0.0, 0.0)
+        more = planned.feed.batch_size / feed.batch_size
+        return Pace(building, step * more, marking, examining, recording, asking * more, telling)
+
+    def _bank(self, cohort: Cohort) -> tuple[float, float]:
+        """Seconds that the teacher takes for a batch, and for one image of a bank, whose loading counts too."""
+        start = Progress(0, 1, cohort.feed.epochs)
+        some = lambda: islice(cohort.loaders.train.epoch(0), SHOWN)  # type: ignore[call-overload]
+        shown = list(some())
+        asking = self._took(lambda: [cohort.lesson(batch, start) for batch in shown])
+        telling = self._took(lambda: [cohort.lesson(batch, start) for batch in some()])
+        return asking / len(shown), telling / sum(len(batch.target) for batch in shown)
 
     def _cohort(self, planned: PlannedCohort, feed: Feed, data: ImageData, folder: Path) -> Cohort:
         workshop, loaders = self.supplies.workshop(data), self.supplies.loaders(feed, data)
