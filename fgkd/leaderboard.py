@@ -50,7 +50,7 @@ from fgkd.report.sheet import to_csv
 from fgkd.report.tasks import any_retrieval
 from fgkd.report.truth import read_truths
 
-SHOWN = 40  # tables in a terminal: more than anybody reads there
+SHOWN = 20  # tables in a terminal: more than anybody reads there
 _PERCENT = ("top1", "top1_err", "top5", "top5_err", "teacher_top1", "best_top1", "ece", "agreement")
 _RETRIEVAL = ("recall_at_1", "map_at_r", "tar_at_far_1e-3")
 RETRIEVAL_COLUMNS = ("recall_at_2", "recall_at_4", "recall_at_8", "r_precision", "best_recall_at_1")
