@@ -55,6 +55,11 @@ def _tells(group: Group) -> bool:
     return any(cell.teacher for cell in group.taught) and "kd" in methods and len(methods) >= FEWEST
 
 
+def _title(group: Group) -> str:
+    """Tables of one pair differ by their recipes, of which the epochs tell most."""
+    return f"{heading(group)}, {group.cells[0].first.spec.feed.epochs} epochs"
+
+
 def _named(group: Group) -> dict[str, Cell]:
     return {name: cell for cell, name in ordered_methods(group)}
 
@@ -68,7 +73,7 @@ def _winners(tables: Iterable[Group]) -> str:
         below = [s for s in found if s.scratch.mean is not None and s.scratch.mean < 0]
         rows.append(
             [
-                heading(group),
+                _title(group),
                 str(len(found)),
                 str(max(cell.score.n for cell in group.cells)),
                 f"{best.method}, {_spread(best.score, signed=False)}",
@@ -92,15 +97,15 @@ def _built_on(tables: Iterable[Group]) -> str:
             if base in named and built in named:
                 spread = paired_interval(named[built].scores, named[base].scores)
                 if spread.mean is not None:
-                    rows.append([heading(group), built, base, _spread(spread), str(spread.n)])
+                    rows.append([_title(group), built, base, _spread(spread), str(spread.n)])
     return _section(
         "What a method adds to the one it is built on", ("table", "method", "over", "points", "pairs"), rows
     )
 
 
 def _orders(tables: Sequence[Group]) -> str:
-    means = {heading(group): _means(group) for group in tables}
-    rows = [[heading(group), "its own seeds", *_own_order(group)] for group in tables]
+    means = {_title(group): _means(group) for group in tables}
+    rows = [[_title(group), "its own seeds", *_own_order(group)] for group in tables]
     for (name, ours), (other, theirs) in combinations(means.items(), 2):
         shared = sorted(ours.keys() & theirs.keys())
         if len(shared) >= FEWEST:

@@ -42,7 +42,7 @@ def sections(text: str) -> dict[str, list[list[str]]]:
 
 def test_the_best_and_what_is_above_kd_or_below_scratch(page):
     (cub, cars) = page["Who leads"]
-    assert cub[0] == "cub200: small_net taught by big_net"
+    assert cub[0] == "cub200: small_net taught by big_net, 10 epochs"
     assert cub[1:3] == ["4", "2"]
     assert cub[3].startswith("th_kd, 59.00 [")
     assert [cell[:2] for cell in cub[4:]] == ["1 ", "1 "]  # th_kd; crd
@@ -65,7 +65,7 @@ def test_a_difference_counts_as_sure_by_its_corrected_p():
 def test_what_is_built_on_another_is_paired_by_seeds(page):
     rows = page["What a method adds to the one it is built on"]
     assert [row[:3] for row in rows] == [
-        [f"{t}: small_net taught by big_net", "th_kd", "kd"] for t in ("cub200", "cars")
+        [f"{t}: small_net taught by big_net, 10 epochs", "th_kd", "kd"] for t in ("cub200", "cars")
     ]
     low, high = stats.t.interval(0.95, 1, 2.5, stats.sem([2.0, 3.0]))
     assert rows[0][3:] == [f"+2.50 [{low:+.2f}, {high:+.2f}]", "2"]
@@ -78,7 +78,7 @@ def test_the_order_is_compared_between_tables_and_between_seeds(page):
     own = [stats.kendalltau(*zip(*TOPS[name].values(), strict=True)).statistic for name in TOPS]
     assert [row[2] for row in rows] == [f"{tau:.2f}" for tau in (*own, across.statistic)]
     assert rows[-1] == [
-        "cub200: small_net taught by big_net", "cars: small_net taught by big_net",
+        "cub200: small_net taught by big_net, 10 epochs", "cars: small_net taught by big_net, 10 epochs",
         f"{across.statistic:.2f}", f"{across.pvalue:.2g}", "4",
     ]  # fmt: skip
 
