@@ -10,6 +10,7 @@ from fgkd.models.store import WeightStore
 from fgkd.plan import Plan, ancestors, longest_first, make_plan
 from fgkd.price import Pricer
 from fgkd.record import read_record, record_path, recorded_ids, records_folder
+from fgkd.runner.adoption import found_elsewhere
 from fgkd.runner.options import Options
 from fgkd.runner.preflight import sizes
 from fgkd.runner.rerun import Rerun
@@ -25,6 +26,7 @@ def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     mine, recorded = shard(runs, options.shard), recorded_ids(folder)
     if options.rerun:
         return make_plan(mine, recorded=rerun_of(suite, mine, options).done(recorded), stored=store)
+    recorded |= found_elsewhere(suite, mine, options).keys()
     failed = failed_ids(folder, mine, recorded, () if options.retry_failed else store)
     if options.retry_failed:
         retry = rerun_of(suite, mine, options)

@@ -22,6 +22,7 @@ from fgkd.price import Pricer, machine_speed
 from fgkd.record import recorded_ids, records_folder
 from fgkd.report.published import published_or_problem
 from fgkd.runner.admission import Baselines, judge
+from fgkd.runner.adoption import adopt
 from fgkd.runner.banks import live_reason
 from fgkd.runner.calibrate import Calibration
 from fgkd.runner.claims import Claims
@@ -99,12 +100,20 @@ def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Cons
         return _Session(suite, runs, options, console or Console(), grace).run()
 
 
+def main_process() -> bool:
+    """Whether this is the first process of the launch; before the engine knows."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 class _Session:
     """One invocation: what its cohorts share."""
 
     def __init__(self, suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console, grace: Grace) -> None:
         self.suite, self.runs, self.options, self.console, self.grace = suite, list(runs), options, console, grace
         self.folder = records_folder(options.results, suite.name)
+        if main_process() and not options.rerun:
+            for line in adopt(suite, shard(runs, options.shard), options):
+                self.say(line)
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
             check(self.plan.runs, options, self.folder, self.say)
@@ -124,8 +133,8 @@ class _Session:
         self.rerun = rerun_of(suite, self.mine, options) if options.rerun or options.retry_failed else None
 
     def say(self, text: str) -> None:
-        """One line, told by the first process; before the engine knows which one it is."""
-        if int(os.environ.get("RANK", "0")) == 0:
+        """One line, told by the first process."""
+        if main_process():
             self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def run(self) -> int:

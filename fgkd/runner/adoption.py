@@ -1,0 +1,53 @@
+"""What another suite of the same results has recorded is not trained again: a run is known by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fgkd.errors import UserError
+from fgkd.models.store import WeightStore
+from fgkd.plan import ancestors
+from fgkd.record import RunRecord, read_record, record_path, recorded_ids, records_folder, write_record
+from fgkd.runner.options import Options
+from fgkd.spec import RunSpec
+from fgkd.suite import Suite
+
+
+def found_elsewhere(suite: Suite, runs: Sequence[RunSpec], options: Options) -> dict[str, RunRecord]:
+    """By id, those of the runs, and of what they need, that a sibling suite recorded as ok, where this one has not.
+
+    Only with their very weights in the cache, since others may have to learn from them.
+    """
+    store, folder = WeightStore(options.cache / "weights"), records_folder(options.results, suite.name)
+    needed = {run.run_id for run in runs}.union(*(ancestors(run) for run in dict.fromkeys(runs)))
+    missing = {run_id for run_id in needed - recorded_ids(folder) if run_id in store}
+    siblings = sorted(path for path in options.results.glob("*/records") if path != folder) if missing else []
+    found = {run_id: _recorded(run_id, siblings, store) for run_id in sorted(missing)}
+    return {run_id: record for run_id, record in found.items() if record is not None}
+
+
+def _recorded(run_id: str, folders: Sequence[Path], store: WeightStore) -> RunRecord | None:
+    """The first whole record of a run whose weights are those in the store."""
+    for path in (record_path(folder, run_id) for folder in folders):
+        try:
+            record = read_record(path)
+        except UserError:  # not there, or broken: told of where that suite's board is written
+            continue
+        weights = None if record.student is None else record.student.weights_hash
+        if record.status == "ok" and weights is not None and weights == store.facts(run_id).get("weights_hash"):
+            return record
+    return None
+
+
+def adopt(suite: Suite, runs: Sequence[RunSpec], options: Options) -> list[str]:
+    """Record those runs here, under this suite's name; one line for each suite that they were taken from."""
+    folder, taken = records_folder(options.results, suite.name), dict[str, list[str]]()
+    for run_id, record in found_elsewhere(suite, runs, options).items():
+        ours = record.model_copy(update={"suite": suite.name, "suite_version": suite.version})
+        try:
+            write_record(ours, folder)
+        except UserError:  # another launch was faster
+            continue
+        taken.setdefault(record.suite, []).append(run_id)
+    return [f"taken over from {other}, where they are recorded: {', '.join(ids)}" for other, ids in taken.items()]
