@@ -6,6 +6,7 @@ Shares are fractions in [0, 1]; what was not measured, or is not a finite number
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -23,19 +24,28 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@dataclass(frozen=True)
 class _Finite:
-    """Validates by `_finite`; but from JSON without a call of Python, since a board reads millions of numbers.
+    """Numbers from `low` to `high`, or None, as `_finite` has it; but from JSON without a call of Python.
 
-    There what is not finite, or larger than 63 bits, is refused, and `fgkd.record` then looks at the values instead.
+    A board reads millions of them. From JSON, what is not finite or larger than 63 bits is refused, and `fgkd.record`
+    then looks at the values instead.
     """
 
+    low: int | None = None
+    high: int | None = None
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        whole = core_schema.int_schema(strict=True, ge=-(2**63), lt=2**63)
-        real = core_schema.float_schema(strict=True, allow_inf_nan=False, gt=-(2.0**63), lt=2.0**63)
-        either = core_schema.union_schema([whole, real], mode="left_to_right")
+        low, high = self.low, self.high
+        either = [core_schema.int_schema(ge=low, le=high), core_schema.float_schema(ge=low, le=high)]
+        python = core_schema.nullable_schema(core_schema.union_schema([*either]))
+        least, most = -(2**63) if low is None else low, 2**63 - 1 if high is None else high
+        whole = core_schema.int_schema(strict=True, ge=least, le=most)
+        real = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=least, le=high, lt=2.0**63)
+        quick = core_schema.union_schema([whole, real], mode="left_to_right")
         return core_schema.json_or_python_schema(
-            json_schema=core_schema.nullable_schema(either),
-            python_schema=core_schema.no_info_before_validator_function(_finite, handler(source)),
+            json_schema=core_schema.nullable_schema(quick),
+            python_schema=core_schema.no_info_before_validator_function(_finite, python),
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -43,6 +53,8 @@ class _Finite:
 
 
 Number = Annotated[int | float | None, _Finite()]
+Share = Annotated[int | float | None, _Finite(0, 1)]
+Amount = Annotated[int | float | None, _Finite(0)]
 
 
 class Part(BaseModel):
@@ -81,9 +93,9 @@ class TeacherFacts(Part):
     name: str
     run_id: str | None = None
     weights_hash: str | None = None
-    holdout_top1: Number = Field(None, ge=0, le=1)
-    test_top1: Number = Field(None, ge=0, le=1)
-    bar: Number = Field(None, ge=0, le=1)
+    holdout_top1: Share = None
+    test_top1: Share = None
+    bar: Share = None
     bar_kind: Literal["stated", "scratch", "chance"] | None = None
     notes: tuple[str, ...] = ()
     metrics: dict[Literal["holdout", "test"], dict[str, Number]] = {}
@@ -112,13 +124,13 @@ class StudentFacts(Part):
 class Costs(Part):
     """What the run costs alone: `train_seconds` are its own, `shared_seconds` loading and teacher together."""
 
-    train_seconds: Number = Field(None, ge=0)
-    shared_seconds: Number = Field(None, ge=0)
-    load_seconds: Number = Field(None, ge=0)
-    teacher_seconds: Number = Field(None, ge=0)
-    eval_seconds: Number = Field(None, ge=0)
+    train_seconds: Amount = None
+    shared_seconds: Amount = None
+    load_seconds: Amount = None
+    teacher_seconds: Amount = None
+    eval_seconds: Amount = None
     images_seen: Whole | None = Field(None, ge=0)
-    images_per_second: Number = Field(None, ge=0)
+    images_per_second: Amount = None
 
 
 class CohortFacts(Part):

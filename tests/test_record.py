@@ -17,7 +17,7 @@ from pydantic_core import from_json
 import fgkd.files
 import fgkd.record
 from fgkd.errors import UserError
-from fgkd.facts import Costs, Number
+from fgkd.facts import Costs, Number, TeacherFacts
 from fgkd.record import (
     RunRecord,
     migrate,
@@ -79,6 +79,24 @@ def test_what_is_not_a_number_is_missing_not_zero():
         assert NUMBER.validate_python(from_json(text)) is None
         with pytest.raises(ValidationError):  # so that the reading of records turns to the values
             NUMBER.validate_json(text)
+
+
+@pytest.mark.parametrize("read", [lambda t: TeacherFacts(**json.loads(t)), TeacherFacts.model_validate_json])
+@pytest.mark.parametrize("value", ["1.5", "-0.1", "2", "-1", "1e999", '"x"', "[]"])
+def test_shares_lie_within_their_bounds_however_they_are_read(read, value):
+    if value != "1e999" or read is TeacherFacts.model_validate_json:  # Python's infinity is no number, so null
+        with pytest.raises(ValidationError):
+            read(f'{{"name": "x", "test_top1": {value}}}')
+    for fine in ("0", "1", "0.5", "null"):
+        assert read(f'{{"name": "x", "test_top1": {fine}}}').test_top1 == json.loads(fine)
+
+
+@pytest.mark.parametrize("read", [lambda t: Costs(**json.loads(t)), Costs.model_validate_json])
+def test_seconds_are_not_negative_however_they_are_read(read):
+    assert read('{"train_seconds": 1e6, "load_seconds": 3}').train_seconds == 1e6
+    for wrong in ("-1", "-0.5"):
+        with pytest.raises(ValidationError):
+            read(f'{{"train_seconds": {wrong}}}')
 
 
 @pytest.mark.parametrize("value", [0, 1, -7, 2**63 - 1, -(2**63), 0.0, 1.0, -0.1, 1e300, None])
