@@ -11,7 +11,7 @@ from itertools import combinations
 
 from fgkd.report.comparison import Cell, Comparison, Group, complete_cells
 from fgkd.report.evidence import Interval, interval, paired_interval
-from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
+from fgkd.report.lines import SIGNIFICANT, heading, lead_cell, ordered_methods
 from fgkd.report.sheet import markdown_text, number
 
 FEWEST = 3  # methods that make an order
@@ -27,6 +27,7 @@ BUILT_ON = (  # (base, what is built on it)
     ("kd+crd", "sh_kd+crd"),
     ("kd", "kd+triplet_embedding"),
 )
+REFERENCES = ("scratch", "kd", "th_kd", "crd", "kd+crd")  # by which students and teachers are compared
 _HEAD = """\
 # Findings across tables
 
@@ -42,6 +43,7 @@ def findings(suites: Sequence[Comparison]) -> str:
         _HEAD,
         _winners(tables),
         _built_on(tables),
+        _bought(tables),
         _orders(tables),
         _costs(tables),
         _savings(suites),
@@ -57,7 +59,7 @@ def _tells(group: Group) -> bool:
 
 def _title(group: Group) -> str:
     """Tables of one pair differ by their recipes, of which the epochs tell most."""
-    return f"{heading(group)}, {group.cells[0].first.spec.feed.epochs} epochs"
+    return f"{heading(group)}, {lead_cell(group).first.spec.feed.epochs} epochs"
 
 
 def _named(group: Group) -> dict[str, Cell]:
@@ -101,6 +103,40 @@ def _built_on(tables: Iterable[Group]) -> str:
     return _section(
         "What a method adds to the one it is built on", ("table", "method", "over", "points", "pairs"), rows
     )
+
+
+def _bought(tables: Sequence[Group]) -> str:
+    """What changes where tables differ by their student, or by their teacher, and by nothing else."""
+    rows = []
+    for pair in combinations(tables, 2):
+        small, large = sorted(pair, key=_capacity)
+        if _surroundings(small) != _surroundings(large):
+            continue
+        (student, teacher), (other, another) = ((lead_cell(g).student, lead_cell(g).teacher) for g in (small, large))
+        if (student == other) == (teacher == another):
+            continue
+        change = f"{student} to {other}" if student != other else f"{teacher} to {another}"
+        ours, theirs = _named(large), _named(small)
+        for method in REFERENCES if student != other else REFERENCES[1:]:  # scratch has no teacher to exchange
+            if method in ours and method in theirs:
+                spread = paired_interval(ours[method].scores, theirs[method].scores)
+                if spread.mean is not None:
+                    dataset = lead_cell(small).first.spec.feed.dataset.name
+                    rows.append([dataset, change, method, _spread(spread), str(spread.n)])
+    names = ("data", "from and to", "method", "points", "pairs")
+    return _section("What a larger student or a better teacher buys", names, rows)
+
+
+def _capacity(group: Group) -> tuple[float, float]:
+    """Parameters of the student, and the test accuracy of the teacher."""
+    told = [r.teacher.test_top1 for cell in group.taught for r in cell.records if r.teacher and r.teacher.test_top1]
+    return lead_cell(group).mean("student", "param_count") or 0.0, max(told, default=0.0)
+
+
+def _surroundings(group: Group) -> tuple[object, ...]:
+    """All that a table's runs share but student and teacher."""
+    spec = lead_cell(group).first.spec
+    return spec.feed.without_teacher().model_copy(update={"data_seed": 0}), spec.recipe
 
 
 def _orders(tables: Sequence[Group]) -> str:

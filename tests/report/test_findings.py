@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from fgkd.facts import CohortFacts, Costs
+from fgkd.facts import CohortFacts, Costs, StudentFacts, TeacherFacts
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Comparison
 from fgkd.report.findings import findings
-from tests.board_factory import record, run_spec, suite_records
+from tests.board_factory import TEACHER, record, run_spec, suite_records
 
 TOPS = {
     "cub200": {"scratch": (0.50, 0.52), "kd": (0.55, 0.58), "th_kd": (0.57, 0.61), "crd": (0.40, 0.41)},
@@ -108,6 +108,43 @@ def test_tables_that_compare_nothing_are_left_out_and_failures_do_not_count():
     assert "Who leads" not in findings([Comparison(alone)])
     row = sections(findings([Comparison(suite_records())]))["Who leads"][0]
     assert row[1] == "4"
+
+
+def test_a_larger_student_or_a_better_teacher_is_held_against_the_other():
+    def table(
+        student: str, params: int, teacher: str, top1: float, tops: dict[str, tuple[float, ...]]
+    ) -> list[RunRecord]:
+        return [
+            record(
+                run_spec(
+                    method,
+                    seed=seed,
+                    student=student,
+                    teacher=TEACHER.model_copy(update={"label": teacher, "seed": len(teacher) + int(1000 * top1)}),
+                ),
+                top,
+                student=StudentFacts(img_size=64, param_count=params),
+                teacher=None if method == "scratch" else TeacherFacts(name=teacher, test_top1=top1),
+            )
+            for method, found in tops.items()
+            for seed, top in enumerate(found)
+        ]
+
+    made = {
+        one.run_id: one
+        for one in [
+            *table("tiny", 1000, "good", 0.9, {"scratch": (0.3, 0.4), "kd": (0.5, 0.6), "dkd": (0.5, 0.6)}),
+            *table("huge", 9000, "good", 0.9, {"scratch": (0.4, 0.6), "kd": (0.6, 0.7), "dkd": (0.1, 0.1)}),
+            *table("tiny", 1000, "poor", 0.5, {"scratch": (0.3, 0.4), "kd": (0.4, 0.4), "crd": (0.5, 0.6)}),
+        ]
+    }
+    rows = sections(findings([Comparison(list(made.values()))]))["What a larger student or a better teacher buys"]
+    by_change = {(row[1], row[2]): row[3] for row in rows}
+    assert by_change["tiny to huge", "scratch"].startswith("+15.00 [")
+    assert by_change["tiny to huge", "kd"] == "+10.00 [+10.00, +10.00]"
+    assert by_change["poor to good", "kd"].startswith("+15.00 [")
+    assert ("poor to good", "scratch") not in by_change
+    assert len(rows) == 3
 
 
 def test_hostile_names_stay_text():
