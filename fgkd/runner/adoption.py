@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+from fgkd.data import open_dataset
+from fgkd.data import problems as data_problems
 from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
 from fgkd.plan import ancestors
 from fgkd.record import RunRecord, read_record, record_path, recorded_ids, records_folder, write_record
 from fgkd.runner.options import Options
-from fgkd.spec import RunSpec
+from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
 
 
 def found_elsewhere(suite: Suite, runs: Sequence[RunSpec], options: Options) -> dict[str, RunRecord]:
     """By id, those of the runs, and of what they need, that a sibling suite recorded as ok, where this one has not.
 
-    Only with their very weights in the cache, since others may have to learn from them.
+    Only of the data as it is here now, and with their very weights in the cache: others may have to learn from them.
     """
     store, folder = WeightStore(options.cache / "weights"), records_folder(options.results, suite.name)
     needed = {run.run_id for run in runs}.union(*(ancestors(run) for run in dict.fromkeys(runs)))
     missing = {run_id for run_id in needed - recorded_ids(folder) if run_id in store}
     siblings = sorted(path for path in options.results.glob("*/records") if path != folder) if missing else []
     found = {run_id: _recorded(run_id, siblings, store) for run_id in sorted(missing)}
-    return {run_id: record for run_id, record in found.items() if record is not None}
+    revision = cache(lambda spec: _revision(spec, options))
+    return {
+        run_id: record
+        for run_id, record in found.items()
+        if record is not None and record.data and record.data.revision == revision(record.spec.feed.dataset)
+    }
+
+
+def _revision(spec: DatasetSpec, options: Options) -> str:
+    """Of the data as it is now; "" where it is not at hand."""
+    if data_problems(spec, options.data_root):
+        return ""
+    return open_dataset(spec, options.data_root, cache=options.cache).revision
 
 
 def _recorded(run_id: str, folders: Sequence[Path], store: WeightStore) -> RunRecord | None:

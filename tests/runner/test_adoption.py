@@ -77,7 +77,9 @@ def test_a_rerun_trains(whole: Desk, trained: list[str]) -> None:
     assert trained == ["scratch"]
 
 
-@pytest.mark.parametrize("harm", ["other weights", "no weights", "a failure", "a broken record", "an edited record"])
+@pytest.mark.parametrize(
+    "harm", ["other weights", "no weights", "a failure", "a broken record", "an edited record", "other data"]
+)
 def test_what_cannot_be_trusted_is_trained(whole: Desk, trained: list[str], harm: str) -> None:
     (path,) = whole.records_folder.glob("scratch-*.json")
     manifest = whole.cache / "weights" / path.stem / "manifest.json"
@@ -89,7 +91,11 @@ def test_what_cannot_be_trusted_is_trained(whole: Desk, trained: list[str], harm
         path.write_text(path.read_text().replace('"status": "ok"', '"status": "failed"'))
     elif harm == "a broken record":
         path.write_text(path.read_text()[:100])
-    else:
+    elif harm == "an edited record":
         path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    else:
+        record = json.loads(path.read_text())
+        record["data"]["revision"] = "other"
+        path.write_text(json.dumps(record))
     assert other(whole, methods=("scratch",)) == 0
     assert trained == ["scratch"]
