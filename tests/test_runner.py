@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -173,6 +174,22 @@ def test_an_unreadable_image_is_named(desk: Desk, tmp_path: Path, capsys: pytest
     code = desk.bench("--methods", "scratch", "--set", "batch_size=10", data=f"folder:{folder}")
     assert code == 2
     assert "3.png" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_runs_are_not_added_to_records_of_other_data(
+    done: Desk, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done.folder, desk.folder, dirs_exist_ok=True)
+    kept = sorted((desk.board / "records").glob("*.json"))
+    assert desk.bench() == 0  # nothing is left to add
+    for path in kept[:2]:
+        path.write_text(re.sub(r'"revision": "\w+"', '"revision": "0123456789ab"', path.read_text()))
+    kept[-1].unlink()
+    assert desk.bench() == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "2 runs of revision 0123456789ab" in said
+    assert "found revision" in said
+    assert not kept[-1].exists()
 
 
 def test_everything_missing_is_told_at_once(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from fgkd.models import problems as backbone_problems
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
 from fgkd.runner.qualms import recipe_problems, teacher_problems
+from fgkd.runner.revisions import revision_problems
 from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
 from fgkd.signals import Head, SignalShapes
@@ -48,6 +49,9 @@ def check(
             classes[spec] = sizes(spec, options)[0]
         except UserError:
             classes[spec] = 2  # reported already; the networks are still looked at
+    if not problems and not options.rerun:
+        present = {spec: open_dataset(spec, options.data_root, cache=options.cache).revision for spec in datasets}
+        problems += revision_problems(folder, present)
     problems += [*network_problems(runs, classes, options), *recipe_problems(runs)]
     if not problems:
         problems += [*teacher_problems(runs, classes, options), *pair_problems(runs, classes)]
