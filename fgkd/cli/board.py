@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import re
 import sys
@@ -25,9 +24,7 @@ def board(args: Namespace) -> int:
 
         return per_class(args, folders)
     with collector_at_rest():
-        code = _boards(args, folders)
-        gc.freeze()  # or the interpreter searches a large board for cycles before it ends
-        return code
+        return _boards(args, folders)
 
 
 def _boards(args: Namespace, folders: Sequence[Path]) -> int:

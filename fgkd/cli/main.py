@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -24,7 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_encoding(sys.argv[1:] if argv is None else argv)
         args = build_parser().parse_args(argv)
         module, function = args.run.split(":")
-        return int(getattr(import_module(module), function)(args) or 0)
+        code = int(getattr(import_module(module), function)(args) or 0)
+        if (
+            argv is None
+        ):  # the process ends here: else all that is left, a large board's records say, is searched for cycles
+            gc.freeze()
+        return code
     except UserError as error:
         _say(str(error))
         return MISTAKEN
