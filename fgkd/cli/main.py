@@ -26,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
         module, function = args.run.split(":")
         code = int(getattr(import_module(module), function)(args) or 0)
-        if (
-            argv is None
-        ):  # the process ends here: else all that is left, a large board's records say, is searched for cycles
+        if argv is None:  # the process ends: what is left, say a large board's records, need not be searched for cycles
             gc.freeze()
         return code
     except UserError as error:

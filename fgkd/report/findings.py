@@ -70,7 +70,8 @@ def _winners(tables: Iterable[Group]) -> str:
     rows = []
     for group in tables:
         found = [s for s in group.standings if s.cell.scores]
-        best = max(found, key=lambda s: s.cell.score.mean or 0.0).cell
+        ranked = [s for s in found if s.rank is not None] or found  # one lucky seed leads nobody who has them all
+        best = max(ranked, key=lambda s: s.cell.score.mean or 0.0).cell
         above = [s for s in found if (s.kd.mean or 0.0) > 0]
         below = [s for s in found if s.scratch.mean is not None and s.scratch.mean < 0]
         rows.append(

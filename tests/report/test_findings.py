@@ -50,6 +50,12 @@ def test_the_best_and_what_is_above_kd_or_below_scratch(page):
     assert [cell[:2] for cell in cars[4:]] == ["3 ", "1 "]  # all but kd; kd
 
 
+def test_one_lucky_seed_does_not_lead_those_that_have_all():
+    made = [*runs("cub200"), record(run_spec("lucky", seed=0, dataset="cub200"), 0.9)]
+    row = sections(findings([Comparison(made)]))["Who leads"][0]
+    assert row[3].startswith("th_kd, 59.00 [")
+
+
 def test_a_difference_counts_as_sure_by_its_corrected_p():
     tops = {
         "scratch": (0.1, 0.101, 0.102),
