@@ -248,6 +248,12 @@ def test_the_script_runs_as_a_file_and_shadows_no_library(tmp_path: Path) -> Non
     assert done.stderr == "fgkd: unknown suite 'quikstart'; did you mean quickstart?\n"
 
 
+def test_a_command_that_loads_torch_ends_quietly(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "fgkd", "plan", "--suite", "quickstart", "--results", str(tmp_path)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_page_of_methods_is_what_the_registry_says() -> None:
     page = (ROOT / "docs" / "methods.md").read_text()
     assert page == methods_markdown(method_entries()), "regenerate it: fgkd methods --markdown > docs/methods.md"

@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
         module, function = args.run.split(":")
         code = int(getattr(import_module(module), function)(args) or 0)
-        if argv is None:  # the process ends: what is left, say a large board's records, need not be searched for cycles
+        if argv is None and "torch" not in sys.modules:
+            # The process ends: what is left, say a large board's records, need not be searched for cycles. Not so where
+            # torch brought Triton along, which lists on the terminal what it finds alive then.
             gc.freeze()
         return code
     except UserError as error:
