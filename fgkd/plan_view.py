@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.price import CohortPrice
+from fgkd.yardstick import Yardstick
 
 
 def learners(planned: PlannedCohort) -> str:
@@ -48,45 +49,42 @@ def plan_table(prices: Sequence[CohortPrice], hours: Sequence[float]) -> Table:
     return table
 
 
-def hours_of(prices: Sequence[CohortPrice], speed: float, seconds: Sequence[float] | None) -> list[float]:
-    """Hours of each cohort: calibrated, else by its multiply-accumulates."""
-    return [price.macs / speed / 3600 for price in prices] if seconds is None else [s / 3600 for s in seconds]
+def hours_of(prices: Sequence[CohortPrice], by: Yardstick | Sequence[float]) -> list[float]:
+    """Hours of each cohort: by a yardstick, or the seconds that were calibrated."""
+    if isinstance(by, Yardstick):
+        return [by.seconds(price.macs, price.kept) / 3600 for price in prices]
+    return [seconds / 3600 for seconds in by]
 
 
-def print_plan(
-    plan: Plan, prices: Sequence[CohortPrice], speed: float, console: Console, seconds: Sequence[float] | None = None
-) -> None:
+def print_plan(plan: Plan, prices: Sequence[CohortPrice], by: Yardstick | Sequence[float], console: Console) -> None:
     """The table and the sums below it.
 
     Args:
-        speed: multiply-accumulates per second, see `fgkd.price.machine_speed`.
-        seconds: of each cohort, calibrated; None: they are told by `speed`.
+        by: what hours are told by, see `hours_of`.
     """
     if plan.recorded:
         console.print(f"{len(plan.recorded)} runs are recorded already and will not be run again")
     if not prices:
         console.print("nothing is left to run")
         return
-    hours = hours_of(prices, speed, seconds)
+    hours = hours_of(prices, by)
     console.print(plan_table(prices, hours))
     macs, alone = sum(p.macs for p in prices), sum(p.macs_alone for p in prices)
-    how = f"at the {speed / 1e9:.0f} GMAC/s of a ResNet-10 in training here"
+    how = "by the pace of 20 steps of each here"
+    if isinstance(by, Yardstick):
+        how = f"at {by} here, without loading and losses: --calibrate tells better"
     console.print(
-        f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {sum(hours):.3g} h "
-        f"{how if seconds is None else 'by the pace of 20 steps of each here'}; one by one it is {alone / macs:.2f} x "
-        "as many MACs",
+        f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {sum(hours):.3g} h {how}; "
+        f"one by one it is {alone / macs:.2f} x as many MACs",
         highlight=False,
     )
 
 
-def plan_json(
-    plan: Plan, prices: Sequence[CohortPrice], speed: float, seconds: Sequence[float] | None = None
-) -> dict[str, Any]:
+def plan_json(plan: Plan, prices: Sequence[CohortPrice], by: Yardstick | Sequence[float]) -> dict[str, Any]:
     """The same as plain values."""
     return {
         "recorded": [run.run_id for run in plan.recorded],
-        "gmacs_per_second": speed / 1e9,
-        "calibrated": seconds is not None,
+        "calibrated": not isinstance(by, Yardstick),
         "cohorts": [
             {
                 "id": price.cohort.cohort_id,
@@ -98,9 +96,11 @@ def plan_json(
                 "images": price.images,
                 "macs": price.macs,
                 "macs_alone": price.macs_alone,
+                "kept_bytes": price.kept,
+                "kept_bytes_alone": price.kept_alone,
                 "peak_bytes": price.bytes,
                 "hours": time,
             }
-            for price, time in zip(prices, hours_of(prices, speed, seconds), strict=True)
+            for price, time in zip(prices, hours_of(prices, by), strict=True)
         ],
     }

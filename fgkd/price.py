@@ -5,11 +5,9 @@ A cohort pays for its teacher once; run one by one, every run that asks a teache
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import timm
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,6 +18,7 @@ from fgkd.spec import BackboneSpec, RunSpec
 
 HALVED = 0.6  # of the activations' bytes, under autocast: norms and losses keep float32
 BACKWARD = 3  # a training step costs about three forward passes
+UNKEPT = 0.15  # what a forward pass that keeps nothing takes of the time that memory takes of a training step, measured
 STATES = {"sgd": 1, "momentum": 1, "adam": 2, "adamw": 2}  # float32 copies of the weights that an optimiser keeps
 
 
@@ -47,6 +46,7 @@ class CohortPrice:
     Attributes:
         images: training images of one learner, over all epochs.
         macs: together; `macs_alone`: if each run were run by itself.
+        kept: bytes that go to memory and come back, together; `kept_alone`: if each run were run by itself.
         bytes: peak memory, see `peak_bytes`.
     """
 
@@ -54,6 +54,8 @@ class CohortPrice:
     images: int
     macs: float
     macs_alone: float
+    kept: float
+    kept_alone: float
     bytes: int
 
 
@@ -90,13 +92,17 @@ class Pricer:
         shown = images
         if feed.bank is not None and self._replays(planned):
             asks, shown = 1, per_epoch * feed.bank
-        own = BACKWARD * sum(float(s.macs) for s in students)
-        once = shown * float(teacher.macs) if teacher else 0.0
+        macs = images * BACKWARD * sum(float(s.macs) for s in students)
+        kept = images * sum(float(s.saved_bytes) for s in students)
+        asked_macs = shown * float(teacher.macs) if teacher else 0.0
+        asked_kept = shown * UNKEPT * teacher.saved_bytes if teacher else 0.0
         return CohortPrice(
             planned,
             images,
-            macs=images * own + once,
-            macs_alone=images * own + once * asks,
+            macs=macs + asked_macs,
+            macs_alone=macs + asked_macs * asks,
+            kept=kept + asked_kept,
+            kept_alone=kept + asked_kept * asks,
             bytes=peak_bytes(list(zip(planned.runs, students, strict=True)), teacher),
         )
 
@@ -161,22 +167,3 @@ def price_network(spec: BackboneSpec, num_classes: int, view_size: int) -> Netwo
     params = sum(p.numel() for p in network.parameters())
     sizes = [storage.nbytes() // 2 for storage in saved.values()]
     return NetworkPrice(params, counter.get_total_flops() // 4, sum(sizes), max(sizes))
-
-
-def machine_speed(device: torch.device, seconds: float = 1.0) -> float:
-    """Multiply-accumulates per second of training a ResNet-10 on this device, measured for about `seconds`.
-
-    A yardstick for hours, no more: other networks reach from a third to three times of it.
-    """
-    network = timm.create_model("resnet10t", num_classes=10).to(device)
-    image = torch.zeros(16, 3, 96, 96, device=device)
-    macs = BACKWARD * 16 * price_network(BackboneSpec(name="resnet10t"), 10, 96).macs
-    begun, steps = 0.0, -1
-    while steps < 1 or time.perf_counter() - begun < seconds:
-        if steps == 0:
-            begun = time.perf_counter()
-        network(image).square().mean().backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        steps += 1
-    return macs * steps / (time.perf_counter() - begun)

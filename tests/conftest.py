@@ -19,6 +19,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Or Triton, which comes with torch, would list on the terminal what it finds alive at the end."""
+    gc.unfreeze()
+
+
 SHARED = Path(os.environ.get("FGKD_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -21,7 +21,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "data": ("data",),
     "models": ("models",),
     "teacher": ("teacher",),
-    "plan": ("plan", "plan_view", "price"),
+    "plan": ("plan", "plan_view", "price", "yardstick"),
     "train": ("train",),
     "boards": ("facts", "record", "leaderboard", "report"),
     "export": ("export",),

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from fgkd.plan import make_plan
-from fgkd.price import Pricer, peak_bytes, price_network
+from fgkd.price import BACKWARD, UNKEPT, Pricer, peak_bytes, price_network
 from fgkd.runner import memory
 from fgkd.spec import BackboneSpec, RunSpec
+from fgkd.yardstick import PROBES, measure
 from tests.train.room import run
 
 PRICER = Pricer(lambda run: (5, 40))
@@ -45,6 +46,38 @@ def test_one_learner_more_costs_its_weights_and_not_its_activations() -> None:
     assert two - one == 3 * 4 * student.params  # weights, momentum, the best weights
     teacher = PRICER.network(cohort.feed.teacher.backbone, 5, 32)  # type: ignore[union-attr]
     assert one > 4 * teacher.params + 8 * student.saved_bytes
+
+
+def test_a_teacher_is_counted_once_and_keeps_nothing() -> None:
+    planned = make_plan(specs(2)).cohorts[-1]
+    price, student = PRICER.cohort(planned), PRICER.network(planned.runs[0].student, 5, 32)
+    teacher = PRICER.network(planned.feed.teacher.backbone, 5, 32)  # type: ignore[union-attr]
+    assert price.macs == price.images * (2 * BACKWARD * student.macs + teacher.macs)
+    assert price.kept == pytest.approx(price.images * (2 * student.saved_bytes + UNKEPT * teacher.saved_bytes))
+    assert price.kept_alone - price.kept == pytest.approx(price.images * UNKEPT * teacher.saved_bytes)
+
+
+@pytest.mark.parametrize(("per_mac", "per_byte"), [(2e-11, 5e-10), (3e-12, 0.0)])
+def test_the_yardstick_tells_arithmetic_and_memory_apart(
+    monkeypatch: pytest.MonkeyPatch, per_mac: float, per_byte: float
+) -> None:
+    """On a machine that takes just so long for either."""
+
+    def step(name: str, size: int, batch: int, device: torch.device, seconds: float) -> float:
+        price = price_network(BackboneSpec(name=name), 10, size)
+        return batch * (BACKWARD * price.macs * per_mac + price.saved_bytes * per_byte)
+
+    monkeypatch.setattr("fgkd.yardstick._step_seconds", step)
+    found = measure(torch.device("cpu"))
+    assert (found.per_mac, found.per_byte) == pytest.approx((per_mac, per_byte), abs=1e-15)
+    assert found.seconds(1e9, 1e9) == pytest.approx(1e9 * (per_mac + per_byte))
+
+
+def test_the_yardstick_measures_this_machine() -> None:
+    found = measure(torch.device("cpu"), 0.05)
+    assert len(PROBES) == 2
+    assert 0 < found.seconds(1e9, 1e9) < 1e3
+    assert "ms a GMAC" in str(found)
 
 
 def test_half_precision_takes_less() -> None:

@@ -17,6 +17,7 @@ from fgkd.cli.main import main
 from fgkd.leaderboard import check_boards
 from fgkd.record import read_records
 from fgkd.runner import session
+from fgkd.yardstick import Yardstick
 
 SUITE = """
 name: small
@@ -226,7 +227,7 @@ def test_fp16_without_a_gpu_is_refused(
 def test_dry_run_prices_without_training(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "machine_speed", lambda device: 1e9)
+    monkeypatch.setattr(session, "measure", lambda device: Yardstick(1e-9, 0.0))
     suite = desk.folder / "small.yaml"
     suite.write_text(SUITE.replace("DATA", "cub200").replace("GATE", "0.0").replace("LR", "0.01"))
     assert main(["plan", "--suite", str(suite), "--json", "--cache", str(desk.cache)]) == 0

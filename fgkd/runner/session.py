@@ -18,7 +18,7 @@ from fgkd.leaderboard import print_board, write_boards
 from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort, dependencies, part_of
 from fgkd.plan_view import plan_json, print_plan
-from fgkd.price import Pricer, machine_speed
+from fgkd.price import Pricer
 from fgkd.record import recorded_ids, records_folder
 from fgkd.report.published import published_or_problem
 from fgkd.runner.admission import Baselines, judge
@@ -48,6 +48,7 @@ from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar
 from fgkd.train.engine import Engine
 from fgkd.train.faults import device_lost, told
+from fgkd.yardstick import Yardstick, measure
 
 
 def dry_run(
@@ -75,15 +76,17 @@ def dry_run(
     sized = lambda run: sizes(run.feed.dataset, options)
     prices = Pricer(sized, replays=lambda planned: not live_reason(planned.runs)).plan(plan)
     banks = forecasts(plan.cohorts, sized, options.cache)
-    speed, seconds = machine_speed(Accelerator().device), None
-    if calibrate and plan.runs:
+    by: Yardstick | list[float] = []
+    if plan.runs and calibrate:
         calibration = Calibration(options, Engine(plan.runs[0].feed.precision))
-        seconds = [calibration.seconds(planned) for planned in plan.cohorts]
+        by = [calibration.seconds(planned) for planned in plan.cohorts]
+    elif plan.runs:
+        by = measure(Accelerator().device)
     if console is not None:
-        print_plan(plan, prices, speed, console, seconds)
+        print_plan(plan, prices, by, console)
         for bank in banks:
             console.print(str(bank), highlight=False, markup=False, soft_wrap=True)
-    return {**plan_json(plan, prices, speed, seconds), "banks": [bank.plain() for bank in banks]}
+    return {**plan_json(plan, prices, by), "banks": [bank.plain() for bank in banks]}
 
 
 def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> int:
