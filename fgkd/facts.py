@@ -121,7 +121,10 @@ class StudentFacts(Part):
 
 
 class Costs(Part):
-    """What the run costs alone: `train_seconds` are its own, `shared_seconds` loading and teacher together."""
+    """What the run costs alone: `train_seconds` are its own, `shared_seconds` loading and teacher together.
+
+    Where torch compiles students, a run's first step, in which it does, is not counted.
+    """
 
     train_seconds: Amount = None
     shared_seconds: Amount = None

@@ -121,6 +121,7 @@ class Cohort:
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.results: dict[str, Result] = {learner.run_id: Result() for learner in learners}
         self.reference: Sheet | None = None
+        self._stepped: set[str] = set()  # in this process
 
     @property
     def active(self) -> list[Learner]:
@@ -184,12 +185,18 @@ class Cohort:
         with self.sharing():
             eyes, lesson = self.lesson(batch, progress)
         for learner in self.active:
-            with self.clock.span(learner.run_id):
+            with self.clock.span(self._account(learner)):
                 self.attempt(learner, lambda: learner.step(eyes, lesson))  # noqa: B023  called at once
         rows = batch.global_size or len(batch.target)
         self.images += rows
         if self.watch is not None:
             self.watch.batch(self, progress.step // progress.steps_per_epoch, rows)
+
+    def _account(self, learner: Learner) -> str:
+        """Whose seconds a step's are: the compiler's are no learner's, or the first of a kind would pay for all."""
+        first = learner.run_id not in self._stepped
+        self._stepped.add(learner.run_id)
+        return "compile" if first and self.engine.compiles else learner.run_id
 
     def needs(self, progress: Progress) -> Needs:
         """What of the teacher the active learners read at this point, together."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,20 @@ def test_evaluation_compiles_nothing(room: Room) -> None:
     torch._dynamo.utils.counters.clear()
     cohort.answers(cohort.loaders.test, [cohort.learners[0].examinee()])
     assert not torch._dynamo.utils.counters["stats"].get("unique_graphs")
+
+
+def test_the_compilers_seconds_are_no_learners(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the first learner of a kind would pay for all of it."""
+    specs = [run("kd", "test_resnet"), run("scratch", "test_resnet")]
+    cohort, accounts = room.cohort(specs), Counter[str]()
+    span = cohort.clock.span
+
+    def counted(name: str, *, host: bool = False) -> AbstractContextManager[None]:
+        accounts[name] += 1
+        return span(name, host=host)
+
+    monkeypatch.setattr(cohort.clock, "span", counted)
+    cohort.run()
+    steps = cohort.feed.epochs * cohort.loaders.train.steps_per_epoch
+    assert accounts["compile"] == 2
+    assert [accounts[spec.run_id] for spec in specs] == [steps - 1, steps - 1]
