@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -281,6 +282,13 @@ class RunSpec(Spec):
     def without_seeds(self) -> str:
         """JSON of all but `seed` and the feed's `data_seed`: equal for the runs of one configuration."""
         return self.model_dump_json(exclude={"seed": True, "feed": {"data_seed"}})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with an id of its own, not with the one that was found for this run."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("run_id", "without_seeds"):
+            copied.__dict__.pop(name, None)
+        return copied
 
     @field_validator("feed")
     @classmethod

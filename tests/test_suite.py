@@ -54,6 +54,9 @@ def test_shipped_suites_expand_to_distinct_runs_that_survive_json(name: str) -> 
     assert len({run.run_id for run in runs}) == len(runs) > 1
     for run in runs[:: max(1, len(runs) // 20)]:
         assert RunSpec.model_validate_json(run.model_dump_json()).run_id == run.run_id
+    other = runs[0].model_copy(update={"seed": 99})
+    assert other.run_id == RunSpec.model_validate_json(other.model_dump_json()).run_id != runs[0].run_id
+    assert other.without_seeds == runs[0].without_seeds
 
 
 def test_grid_is_the_cross_product_and_teacher_free_runs_are_shared(tmp_path: Path) -> None:
