@@ -131,3 +131,18 @@ def test_imagenet_has_the_published_pairs_and_recipe() -> None:
 def test_every_method_can_teach_in_every_pair(name: str, classes: int) -> None:
     runs = [run for run in load_suite(name).runs() if run.seed == 0]
     assert pair_problems(runs, {run.feed.dataset: classes for run in runs}) == []
+
+
+@pytest.mark.parametrize("name", ["cub50", "grocery_store"])
+def test_each_method_may_choose_from_the_same_two_learning_rates(name: str) -> None:
+    high, low = (load_suite(f"{name}_{which}_rate").runs() for which in ("high", "low"))
+    assert {run.recipe.lr for run in high if run.role == "student"} == {0.2}
+    assert {run.recipe.lr for run in low if run.role == "student"} == {0.05}
+    slowed = {run.model_copy(update={"recipe": run.recipe.model_copy(update={"lr": 0.05})}).run_id for run in high}
+    heads = {run.run_id for run in low if run.feed.teacher and run.feed.teacher.head_from}  # from runs at the same rate
+    assert {run.run_id for run in low} - heads < slowed
+    pair = (high[-1].student, high[-1].feed.dataset)
+    chosen = [r for r in load_suite(name).runs() if (r.student, r.feed.dataset) == pair]
+    teacher = high[-1].feed.teacher
+    firsts = {r.run_id for r in chosen if r.feed.teacher in (None, teacher) and r.seed == 0 and r.feed.data_seed == 0}
+    assert firsts <= {run.run_id for run in (*high, *low)}  # so that they are taken over, not trained again
