@@ -135,7 +135,7 @@ def test_every_method_can_teach_in_every_pair(name: str, classes: int) -> None:
 
 @pytest.mark.parametrize("name", ["cub50", "grocery_store"])
 def test_each_method_may_choose_from_the_same_two_learning_rates(name: str) -> None:
-    high, low = (load_suite(f"{name}_{which}_rate").runs() for which in ("high", "low"))
+    high, low = (load_suite(f"{name}_tuning_{which}").runs() for which in ("high", "low"))
     assert {run.recipe.lr for run in high if run.role == "student"} == {0.2}
     assert {run.recipe.lr for run in low if run.role == "student"} == {0.05}
     slowed = {run.model_copy(update={"recipe": run.recipe.model_copy(update={"lr": 0.05})}).run_id for run in high}

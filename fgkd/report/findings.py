@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
+from fgkd.record import RunRecord
 from fgkd.report.comparison import Cell, Comparison, Group, complete_cells
 from fgkd.report.evidence import Interval, interval, paired_interval
 from fgkd.report.lines import SIGNIFICANT, heading, lead_cell, ordered_methods
 from fgkd.report.sheet import markdown_text, number
 
 FEWEST = 3  # methods that make an order
+SEARCH = "_tuning"  # in the names of suites that look for recipes: what they chose is run elsewhere, and counts there
 BUILT_ON = (  # (base, what is built on it)
     ("kd", "th_kd"),
     ("kd", "th_kd_paper"),
@@ -38,13 +40,15 @@ metric, mean and 95 % t-interval over runs with equal seeds; with one pair there
 
 def findings(suites: Sequence[Comparison]) -> str:
     """The page, ending in a newline; `suites` are held apart, as their boards are."""
-    tables = [group for suite in suites for group in suite.tables if _tells(group)]
+    told = [suite for suite in suites if SEARCH not in suite.records[0].suite]
+    tables = [group for suite in told for group in suite.tables if _tells(group)]
     sections = [
         _HEAD,
         _winners(tables),
         _built_on(tables),
         _bought(tables),
         _orders(tables),
+        _rates(suites),
         _costs(tables),
         _savings(suites),
     ]
@@ -172,6 +176,27 @@ def _kendall(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, flo
 
     found = kendalltau(ours, theirs)
     return float(found.statistic), float(found.pvalue)
+
+
+def _rates(suites: Iterable[Comparison]) -> str:
+    """Runs that differ by their learning rate alone."""
+    found: dict[str, dict[float, RunRecord]] = {}
+    for record in (r for suite in suites for r in suite.records if r.spec.role == "student"):
+        recipe = record.spec.recipe
+        alike = record.spec.model_copy(update={"recipe": recipe.model_copy(update={"lr": 1.0})})
+        found.setdefault(alike.digest(), {})[recipe.lr] = record
+    rows = []
+    for by_rate in (rates for rates in found.values() if len(rates) > 1):
+        held = {rate: by_rate[rate].metric("top1", "holdout_last") for rate in sorted(by_rate)}
+        ended = {rate: top1 for rate, top1 in held.items() if top1 is not None}
+        if not ended:
+            continue
+        spec = next(iter(by_rate.values())).spec
+        shares = ", ".join(f"{rate:g}: {number(100 * ended[rate], 1) if rate in ended else '-'}" for rate in held)
+        best = max(ended, key=lambda rate: (ended[rate], rate))  # of equals the higher, at which kd and scratch began
+        rows.append([spec.feed.dataset.name, spec.student.name, spec.method.label, str(spec.seed), shares, f"{best:g}"])
+    names = ("data", "student", "method", "seed", "hold-out top-1 % by learning rate", "better")
+    return _section("Which learning rate suits which method", names, sorted(rows))
 
 
 def _costs(tables: Iterable[Group]) -> str:

@@ -9,6 +9,7 @@ from fgkd.facts import CohortFacts, Costs, StudentFacts, TeacherFacts
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Comparison
 from fgkd.report.findings import findings
+from fgkd.spec import Recipe
 from tests.board_factory import TEACHER, record, run_spec, suite_records
 
 TOPS = {
@@ -160,3 +161,24 @@ def test_hostile_names_stay_text():
     text = findings([Comparison(made)])
     assert "<b>" not in text
     assert "\\|x" in text
+
+
+def at_rate(method: str, lr: float, top1: float | None, suite: str) -> RunRecord:
+    made = record(run_spec(method, recipe=Recipe(lr=lr)), top1, suite=suite)
+    held = {} if top1 is None else {**made.metrics, "holdout_last": {"top1": top1 - 0.1}}
+    return made.model_copy(update={"metrics": held})
+
+
+def test_learning_rates_are_held_against_each_other_and_searches_lead_nobody():
+    high = [at_rate(m, 0.2, top1, "tiny") for m, top1 in {"scratch": 0.5, "kd": 0.6, "dkd": 0.2, "crd": None}.items()]
+    low = [
+        at_rate(m, 0.05, t, "tiny_tuning_low") for m, t in {"scratch": 0.4, "kd": 0.6, "dkd": 0.7, "crd": None}.items()
+    ]
+    found = sections(findings([Comparison(high), Comparison(low)]))
+    assert found["Which learning rate suits which method"] == [
+        ["cub200", "small_net", "dkd", "0", "0.05: 60.0, 0.2: 10.0", "0.05"],
+        ["cub200", "small_net", "kd", "0", "0.05: 50.0, 0.2: 50.0", "0.2"],
+        ["cub200", "small_net", "scratch", "0", "0.05: 30.0, 0.2: 40.0", "0.2"],
+    ]
+    (leader,) = found["Who leads"]
+    assert leader[3] == "kd, 60.00"
