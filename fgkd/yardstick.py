@@ -32,7 +32,7 @@ class Yardstick:
         return macs * self.per_mac + kept * self.per_byte
 
     def __str__(self) -> str:
-        return f"{self.per_mac * 1e12:.3g} ms a GMAC and {self.per_byte * 1e12:.3g} ms a GB kept"
+        return f"{self.per_mac * 1e9:.3g} s a GMAC and {self.per_byte * 1e9:.3g} s a GB kept"
 
 
 def measure(device: torch.device, seconds: float = 1.0) -> Yardstick:
