@@ -99,7 +99,9 @@ class BackboneSpec(Spec):
             value = {"name": value}
         if isinstance(value, dict):
             value = dict(value)
-            if "backbone" in value and "name" not in value:
+            if {"backbone", "name"} <= value.keys():
+                raise ValueError("name: is the same as backbone here, found both; leave one out")
+            if "backbone" in value:
                 value["name"] = value.pop("backbone")
             file = str(value.get("name", ""))
             if file.endswith(".safetensors") and value.get("weights") is None:

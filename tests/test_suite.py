@@ -320,6 +320,10 @@ def test_every_fault_is_reported_with_its_place(tmp_path: Path) -> None:
             "kd is listed already, as methods[0], with other content",
         ),
         ({"students": ["resnet18", {"backbone": "resnet18", "size": 64}]}, "with other content"),
+        (
+            {"students": [{"backbone": "resnet18", "name": "mine"}]},
+            "the same as backbone here, found both; leave one out",
+        ),
         ({"methods": [{"method": "sh_kd", "head_student": "resnet9"}]}, "unknown student of this suite 'resnet9'"),
         ({"methods": [{"method": "sh_kd", "base": "sh_kd"}]}, "must be other methods than sh_kd"),
         ({"teachers": [{"backbone": "x", "recipe": "thorough"}]}, "recipe: expected finetune"),
