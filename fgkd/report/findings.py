@@ -180,23 +180,31 @@ def _kendall(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, flo
 
 def _rates(suites: Iterable[Comparison]) -> str:
     """Runs that differ by their learning rate alone."""
-    found: dict[str, dict[float, RunRecord]] = {}
+    named: dict[tuple[str, str, str, int], list[RunRecord]] = {}
     for record in (r for suite in suites for r in suite.records if r.spec.role == "student"):
-        recipe = record.spec.recipe
-        alike = record.spec.model_copy(update={"recipe": recipe.model_copy(update={"lr": 1.0})})
-        found.setdefault(alike.digest(), {})[recipe.lr] = record
+        spec = record.spec
+        named.setdefault((spec.feed.dataset.name, spec.student.name, spec.method.label, spec.seed), []).append(record)
     rows = []
-    for by_rate in (rates for rates in found.values() if len(rates) > 1):
-        held = {rate: by_rate[rate].metric("top1", "holdout_last") for rate in sorted(by_rate)}
-        ended = {rate: top1 for rate, top1 in held.items() if top1 is not None}
-        if not ended:
-            continue
-        spec = next(iter(by_rate.values())).spec
-        shares = ", ".join(f"{rate:g}: {number(100 * ended[rate], 1) if rate in ended else '-'}" for rate in held)
-        best = max(ended, key=lambda rate: (ended[rate], rate))  # of equals the higher, at which kd and scratch began
-        rows.append([spec.feed.dataset.name, spec.student.name, spec.method.label, str(spec.seed), shares, f"{best:g}"])
+    for (dataset, student, method, seed), records in named.items():
+        for held in _held_by_rate(records):
+            shares = ", ".join(f"{rate:g}: {number(100 * top1, 1)}" for rate, top1 in sorted(held.items()))
+            best = max(held, key=lambda rate: (held[rate], rate))  # of equals the higher
+            rows.append([dataset, student, method, str(seed), shares, f"{best:g}"])
     names = ("data", "student", "method", "seed", "hold-out top-1 % by learning rate", "better")
     return _section("Which learning rate suits which method", names, sorted(rows))
+
+
+def _held_by_rate(records: Sequence[RunRecord]) -> list[dict[float, float]]:
+    """Hold-out top-1 by learning rate, for every set of runs that have all else in common and at least two rates."""
+    if len({record.spec.recipe.lr for record in records}) < 2:
+        return []
+    found: dict[str, dict[float, float]] = {}
+    for record in records:
+        recipe, top1 = record.spec.recipe, record.metric("top1", "holdout_last")
+        if top1 is not None:
+            alike = record.spec.model_copy(update={"recipe": recipe.model_copy(update={"lr": 1.0})})
+            found.setdefault(alike.digest(), {})[recipe.lr] = top1
+    return [held for held in found.values() if len(held) > 1]
 
 
 def _costs(tables: Iterable[Group]) -> str:
