@@ -248,6 +248,14 @@ def test_the_script_runs_as_a_file_and_shadows_no_library(tmp_path: Path) -> Non
     assert done.stderr == "fgkd: unknown suite 'quikstart'; did you mean quickstart?\n"
 
 
+def test_mistaken_flags_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--data-root", "nowhere", "--weights", "elsewhere", "--shard", "4/4"]
+    assert main([*SMOKE, *flags]) == 2
+    told = capsys.readouterr().err
+    assert "3 flags to mend" in told
+    assert all(part in told for part in ("data root nowhere", "weights folder elsewhere", "I from 0 to N - 1"))
+
+
 def test_a_command_that_loads_torch_ends_quietly(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "fgkd", "plan", "--suite", "quickstart", "--results", str(tmp_path)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)

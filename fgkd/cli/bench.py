@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fgkd.cli.places import (
@@ -16,7 +18,7 @@ from fgkd.cli.places import (
     writable,
 )
 from fgkd.cli.print import console, print_json, table
-from fgkd.errors import UserError
+from fgkd.errors import UserError, UserErrors
 from fgkd.spec import RunSpec
 from fgkd.suite import Filters, Suite, load_suite, suite_names, suite_path
 from fgkd.suite.check import Known
@@ -54,24 +56,42 @@ def plan(args: Namespace) -> int:
 def option_fields(args: Namespace) -> dict[str, Any]:
     """The fields of `fgkd.runner.Options`; checked here so that a mistake is told before anything large is imported."""
     suite_path(_named(args))
-    if args.workers is not None and args.workers < 0:
-        raise UserError(f"--workers: expected 0 or more, found {args.workers}")
-    if args.data_root is not None and not args.data_root.is_dir():
-        raise UserError(f"data root {args.data_root}: expected an existing folder (--data-root)")
-    return {
-        "data_root": data_root(args.data_root),
-        "results": args.results,
-        "cache": cache_folder(args.cache),
-        "weights": weights_folder(args.weights),
-        "workers": args.workers,
-        "rerun": args.rerun,
-        "retry_failed": args.retry_failed,
-        "memory": parse_memory(args.memory),
-        "compile": args.compile,
-        "shard": parse_shard(args.shard),
-        "checkpoint_every": parse_period(args.checkpoint_every),
-        "track": _split("--track", args.track) if args.track is not None else (),
+    readers: dict[str, Callable[[], Any]] = {
+        "data_root": lambda: _existing(args.data_root),
+        "results": lambda: args.results,
+        "cache": lambda: cache_folder(args.cache),
+        "weights": lambda: weights_folder(args.weights),
+        "workers": lambda: _workers(args.workers),
+        "rerun": lambda: args.rerun,
+        "retry_failed": lambda: args.retry_failed,
+        "memory": lambda: parse_memory(args.memory),
+        "compile": lambda: args.compile,
+        "shard": lambda: parse_shard(args.shard),
+        "checkpoint_every": lambda: parse_period(args.checkpoint_every),
+        "track": lambda: _split("--track", args.track) if args.track is not None else (),
     }
+    fields: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, read in readers.items():
+        try:
+            fields[name] = read()
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserErrors(problems, f"{len(problems)} flags to mend" if len(problems) > 1 else "")
+    return fields
+
+
+def _existing(root: Path | None) -> Path:
+    if root is not None and not root.is_dir():
+        raise UserError(f"data root {root}: expected an existing folder (--data-root)")
+    return data_root(root)
+
+
+def _workers(number: int | None) -> int | None:
+    if number is not None and number < 0:
+        raise UserError(f"--workers: expected 0 or more, found {number}")
+    return number
 
 
 def _named(args: Namespace) -> str:
