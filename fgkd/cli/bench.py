@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fgkd.cli.flags import FILTERS
 from fgkd.cli.places import (
     cache_folder,
     data_root,
@@ -127,8 +128,10 @@ def known_names() -> Known:
 
 
 def _filters(args: Namespace) -> Filters:
-    given = {axis: getattr(args, axis) for axis in ("datasets", "teachers", "students", "methods", "seeds")}
-    return Filters(**{axis: _split(f"--{axis}", text) for axis, text in given.items() if text is not None})
+    given = {axis: getattr(args, axis) for axis in FILTERS}
+    return Filters(
+        **{axis: _split(f"--{axis.replace('_', '-')}", text) for axis, text in given.items() if text is not None}
+    )
 
 
 def _split(flag: str, text: str) -> tuple[str, ...]:

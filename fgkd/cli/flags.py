@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+FILTERS = ("datasets", "teachers", "students", "methods", "seeds", "data_seeds")  # a flag for every axis of a suite
+
 
 def command(commands: Any, name: str, run: str, text: str) -> argparse.ArgumentParser:
     """A command that calls ``run``, a function as ``module:name``."""
@@ -25,9 +27,12 @@ def grid(command: argparse.ArgumentParser) -> None:
     """Which cells of which suite, and changed settings."""
     command.add_argument("--suite", metavar="NAME", help="a suite of benchmarks/, or the path of a .yaml file")
     names = "A,B"
-    for axis in ("datasets", "teachers", "students", "methods", "seeds"):
+    for axis in FILTERS:
+        axis_named = axis.replace("_", " ")
         command.add_argument(
-            f"--{axis}", metavar=names, help=f"only these {axis} of the suite; names or patterns like vit_*"
+            f"--{axis.replace('_', '-')}",
+            metavar=names,
+            help=f"only these {axis_named} of the suite; names or patterns like vit_*",
         )
     command.add_argument("--epochs", type=int, metavar="N", help="short for --set epochs=N")
     text = "show every image in V fixed views and ask the teacher once for all: short for --set bank=V"
