@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from fgkd.signals import Batch
 from fgkd.spec import Precision
+from fgkd.train.allocator import keep_freed_memory
 
 T = TypeVar("T")
 NETWORKS = 256  # that torch may compile in one process; it gives up after eight otherwise
@@ -58,8 +59,10 @@ class Engine:
         self._copying = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         if self.world > 1:
             atexit.register(_part)
-        if self.device.type == "cpu" and self.world == 1 and _launcher_left_one_thread():
-            torch.set_num_threads(os.cpu_count() or 1)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            if self.world == 1 and _launcher_left_one_thread():
+                torch.set_num_threads(os.cpu_count() or 1)
 
     @property
     def device(self) -> torch.device:
