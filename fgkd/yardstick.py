@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
+from fgkd.allocator import keep_freed_memory
 from fgkd.models import create_backbone
 from fgkd.price import BACKWARD, price_network
 from fgkd.spec import BackboneSpec
@@ -37,6 +38,8 @@ class Yardstick:
 
 def measure(device: torch.device, seconds: float = 1.0) -> Yardstick:
     """Train the two networks for about `seconds` each."""
+    if device.type == "cpu":
+        keep_freed_memory()  # as training does
     prices, times = [], []
     for name, size, batch in PROBES:
         price = price_network(BackboneSpec(name=name), 10, size)

@@ -13,7 +13,17 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fgkd"
 
 # Lower layers first; a module may import its own layer and the layers that it names.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "ground": ("__init__", "errors", "registry", "signals", "collective", "files", "processes", "yaml_places"),
+    "ground": (
+        "__init__",
+        "allocator",
+        "errors",
+        "registry",
+        "signals",
+        "collective",
+        "files",
+        "processes",
+        "yaml_places",
+    ),
     "metrics": ("metrics",),
     "spec": ("spec",),
     "methods": ("methods",),

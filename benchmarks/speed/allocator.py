@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from classroom import START, Classroom, add_flags, make_small
 from measuring import Row, in_turns, parser, repeated, screen, show
 
-from fgkd.train.allocator import keep_freed_memory
+from fgkd.allocator import keep_freed_memory
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ from timm.layers import convert_sync_batchnorm
 from timm.utils import distribute_bn
 from torch import Tensor, nn
 
+from fgkd.allocator import keep_freed_memory
 from fgkd.signals import Batch
 from fgkd.spec import Precision
-from fgkd.train.allocator import keep_freed_memory
 
 T = TypeVar("T")
 NETWORKS = 256  # that torch may compile in one process; it gives up after eight otherwise
