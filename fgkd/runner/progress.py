@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 from types import TracebackType
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from fgkd.runner.onlookers import Onlooker
 from fgkd.train.cohort import Cohort
 
 LOOK_EVERY = 1.0  # seconds between two notes beside the bar
+FEW = 8  # methods whose figures are read in one line; records and `fgkd watch` have those of all
 
 
 def lessons(cohort: PlannedCohort) -> int:
@@ -150,14 +152,34 @@ def _counted(labels: list[str]) -> list[str]:
 
 
 def _standing(cohort: Cohort) -> str:
-    """Mean hold-out top-1 by method, in percent, and the training loss of each of its learners."""
+    """What `standing` tells of a cohort's last epoch."""
+    points = [(r.spec.method.label, r.curve[-1]["holdout_top1"], r.curve[-1]["loss"]) for r in cohort.active]
+    return standing(points, lost=len(cohort.learners) - len(cohort.active))
+
+
+def standing(points: Sequence[tuple[str, float, float]], *, lost: int = 0) -> str:
+    """Mean hold-out top-1 by method, in percent, of few methods with their training losses, of many the outermost.
+
+    Args:
+        points: (method, hold-out top-1 as a fraction, mean training loss) of each learner.
+        lost: learners that stopped.
+
+    Example:
+        >>> standing([("kd", 0.5, 1.25), ("kd", 0.7, 1.5), ("scratch", 0.4, 2.0)], lost=1)
+        'hold-out top-1 kd 60.0 (loss 1.25, 1.5), scratch 40.0 (loss 2); 1 stopped'
+        >>> standing([(f"m{i}", i / 100, 1.0) for i in range(20)])
+        'hold-out top-1 of 20 methods: best m19 19.0, m18 18.0, m17 17.0; median 9.5; worst m0 0.0, m1 1.0'
+    """
     by_label: dict[str, list[tuple[float, float]]] = {}
-    for learner in cohort.active:
-        last = learner.curve[-1]
-        by_label.setdefault(learner.spec.method.label, []).append((last["holdout_top1"], last["loss"]))
-    lost = len(cohort.learners) - len(cohort.active)
-    parts = [
-        f"{label} {100 * sum(top1 for top1, _ in v) / len(v):.1f} (loss {', '.join(f'{loss:.3g}' for _, loss in v)})"
-        for label, v in by_label.items()
-    ]
-    return "hold-out top-1 " + ", ".join(parts) + (f"; {lost} stopped" if lost else "")
+    for label, top1, loss in points:
+        by_label.setdefault(label, []).append((top1, loss))
+    means = {label: 100 * sum(top1 for top1, _ in found) / len(found) for label, found in by_label.items()}
+    stopped = f"; {lost} stopped" if lost else ""
+    if len(means) <= FEW:
+        losses = {label: ", ".join(f"{loss:.3g}" for _, loss in found) for label, found in by_label.items()}
+        return "hold-out top-1 " + ", ".join(f"{k} {v:.1f} (loss {losses[k]})" for k, v in means.items()) + stopped
+    ordered = [f"{label} {top1:.1f}" for label, top1 in sorted(means.items(), key=lambda item: -item[1])]
+    outermost = (
+        f"best {', '.join(ordered[:3])}; median {median(means.values()):.1f}; worst {', '.join(ordered[:-3:-1])}"
+    )
+    return f"hold-out top-1 of {len(means)} methods: {outermost}{stopped}"
