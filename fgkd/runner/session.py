@@ -33,6 +33,7 @@ from fgkd.runner.grace import Grace
 from fgkd.runner.ledger import Holder, locked
 from fgkd.runner.onlookers import Onlooker
 from fgkd.runner.options import Options
+from fgkd.runner.outcome import code_commit
 from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, plan_for, rerun_of, shard
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
@@ -114,6 +115,7 @@ class _Session:
     def __init__(self, suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console, grace: Grace) -> None:
         self.suite, self.runs, self.options, self.console, self.grace = suite, list(runs), options, console, grace
         self.folder = records_folder(options.results, suite.name)
+        code_commit()  # what records will tell: the checkout may have moved on when they are written
         if main_process() and not options.rerun:
             for line in adopt(suite, shard(runs, options.shard), options):
                 self.say(line)
