@@ -49,10 +49,10 @@ def can_lock(folder: Path) -> bool:
     probe = folder / f".{uuid.uuid4().hex[:8]}.probe"
     lock = FileLock(probe)
     try:
-        with catch_warnings(action="ignore"):
+        with catch_warnings(action="always", record=True) as warned:
             lock.acquire(timeout=0)
         lock.release()
-        return not isinstance(lock, SoftFileLock)  # into which the library turns it for some errors
+        return not any(issubclass(told.category, UserWarning) for told in warned)  # that it makes do without
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise

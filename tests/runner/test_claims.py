@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -10,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock._unix as unix_lock
 import pytest
 from filelock import SoftFileLock
 
@@ -117,7 +117,7 @@ def test_a_file_system_without_locks(
     def unable(*args: object) -> None:
         raise OSError(refusal, os.strerror(refusal))
 
-    monkeypatch.setattr(unix_lock.fcntl, "flock", unable)
+    monkeypatch.setattr(fcntl, "flock", unable)
     pid = elsewhere(take([tmp_path], {"a"}))
     with Claims([tmp_path], print) as claims:
         assert isinstance(claims._ledgers[0]._life, SoftFileLock)
@@ -134,7 +134,7 @@ def test_the_guard_is_one_process_s(
         raise OSError(refusal, "no locks")
 
     if refusal is not None:
-        monkeypatch.setattr(unix_lock.fcntl, "flock", unable)
+        monkeypatch.setattr(fcntl, "flock", unable)
     guard = Ledger(tmp_path).guarded()
     elsewhere(guard.__enter__)
     for _ in range(2):  # to fail to get it does not take it away
@@ -146,7 +146,7 @@ def test_a_guard_whose_holder_is_gone_is_taken_away(tmp_path: Path, monkeypatch:
     def unable(*args: object) -> None:
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(unix_lock.fcntl, "flock", unable)
+    monkeypatch.setattr(fcntl, "flock", unable)
     monkeypatch.setattr(ledger_module, "GUARD_HELD", 0.2)
     ledger = Ledger(tmp_path)
     SoftFileLock(tmp_path / "guard.lock").acquire()
