@@ -49,7 +49,7 @@ MISTAKES = [
     ([*SMOKE, "--students", "resnet18"], "unknown student of this suite 'resnet18'"),
     ([*SMOKE, "--datasets", "cub"], "unknown dataset of this suite 'cub'"),
     ([*SMOKE, "--seeds", "4"], "unknown seed of this suite '4'; known: 0"),
-    ([*SMOKE, "--data-seeds", "1"], "unknown data_seed of this suite '1'; known: 0"),
+    ([*SMOKE, "--data-seeds", "1"], "unknown data seed of this suite '1'; known: 0"),
     ([*SMOKE, "--data-seeds", ","], "--data-seeds: expected names with commas"),
     ([*SMOKE, "--teachers", " , "], "--teachers: expected names with commas"),
     ([*SMOKE, "--set", "methods=[kdd]"], "--set methods=[kdd]: methods[0]: unknown method 'kdd'; did you mean kd"),

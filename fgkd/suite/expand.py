@@ -113,7 +113,7 @@ class Expansion:
     def _unmatched(self, filters: Mapping[str, tuple[str, ...]]) -> list[str]:
         """A text for every filter that nothing answers to."""
         return [
-            str(unknown_name(f"{axis} of this suite", pattern, self.seen[axis]))
+            str(unknown_name(f"{axis.replace('_', ' ')} of this suite", pattern, self.seen[axis]))
             for axis, patterns in filters.items()
             for pattern in patterns
             if self.seen[axis] and not any(matches(name, pattern) for name in self.seen[axis])
