@@ -133,6 +133,7 @@ class Classroom:
             spec,
             lambda: assemble(spec, self.workshop, self.teacher),
             prepare=self.engine.prepare,
+            replay=self.engine.replay if self.engine.replays else None,
             device=self.engine.device,
             epochs=START.epochs,
             steps_per_epoch=START.steps_per_epoch,

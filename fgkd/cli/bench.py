@@ -67,6 +67,7 @@ def option_fields(args: Namespace) -> dict[str, Any]:
         "retry_failed": lambda: args.retry_failed,
         "memory": lambda: parse_memory(args.memory),
         "compile": lambda: args.compile,
+        "cuda_graphs": lambda: args.cuda_graphs,
         "shard": lambda: parse_shard(args.shard),
         "checkpoint_every": lambda: parse_period(args.checkpoint_every),
         "track": lambda: _split("--track", args.track) if args.track is not None else (),

@@ -84,6 +84,11 @@ def execution(command: argparse.ArgumentParser) -> None:
         help="let torch compile the students; slow to start, numbers differ by rounding, records say so",
     )
     command.add_argument(
+        "--cuda-graphs",
+        action="store_true",
+        help="on a GPU, replay the students' passes instead of launching every kernel: for small ones; takes memory",
+    )
+    command.add_argument(
         "--shard", metavar="I/N", help="the I-th of N parts of the suite, I from 0: for several machines"
     )
     command.add_argument(
@@ -128,7 +133,7 @@ def lone_teacher(command: argparse.ArgumentParser) -> None:
     group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")
     command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: none)")
     command.set_defaults(track=None, rerun=False, retry_failed=False, shard=None, checkpoint_every="off")
-    command.set_defaults(memory=None, compile=False)
+    command.set_defaults(memory=None, compile=False, cuda_graphs=False)
 
 
 def data_root(command: argparse.ArgumentParser) -> None:

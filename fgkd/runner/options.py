@@ -21,6 +21,7 @@ class Options:
         checkpoint_every: seconds between two savings of a cohort's state; 0: never.
         memory: bytes that a cohort may take; None: most of what is free on the device.
         compile: let torch compile the students; it changes their numbers by rounding, and records say so.
+        cuda_graphs: replay the students' passes from CUDA graphs; it changes no number, and takes memory.
         shard: (i, n): only every n-th cohort of students, starting with the i-th, 0 <= i < n.
         track: names of accelerate's trackers that get every learner's curve.
     """
@@ -34,6 +35,7 @@ class Options:
     retry_failed: bool = False
     memory: int | None = None
     compile: bool = False
+    cuda_graphs: bool = False
     shard: tuple[int, int] | None = None
     checkpoint_every: float = 300.0
     track: tuple[str, ...] = ()

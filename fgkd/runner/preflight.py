@@ -37,6 +37,7 @@ def check(
     """
     problems = [*_folder_problems(folder), *_folder_problems(options.cache), *_precision_problems(runs)]
     problems += _compiler_problems() if options.compile else []
+    problems += _graph_problems(options) if options.cuda_graphs else []
     problems += tracker_problems(options.track)
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
     classes: dict[DatasetSpec, int] = {}
@@ -68,6 +69,18 @@ def _precision_problems(runs: Iterable[RunSpec]) -> list[str]:
     if wanted == ["fp16"] and not torch.cuda.is_available():
         return ["precision: fp16 needs a CUDA device, and there is none; use --mixed_precision bf16 or no"]
     return []
+
+
+def _graph_problems(options: Options) -> list[str]:
+    """Can passes be captured here?"""
+    problems = []
+    if not torch.cuda.is_available():
+        problems.append("--cuda-graphs: expected a CUDA device, found none; leave it out")
+    if options.compile:
+        problems.append(
+            "--cuda-graphs: expected no --compile beside it, for both change how a student runs; choose one"
+        )
+    return problems
 
 
 def _compiler_problems() -> list[str]:

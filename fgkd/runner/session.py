@@ -125,7 +125,7 @@ class _Session:
             self.plan = in_order(self.plan, options)
             classes = lambda spec: sizes(spec, options)[0]
             check_space(needs(self.plan, options, self.folder, classes), self.say)
-        self.engine = Engine(runs[0].feed.precision, compiles=options.compile)
+        self.engine = Engine(runs[0].feed.precision, compiles=options.compile, replays=options.cuda_graphs)
         self.plan = self.engine.gather_values(self.plan)[0]  # another launch may have recorded a run between two looks
         self.store = WeightStore(options.cache / "weights")
         self.supplies = Supplies(options, self.engine, self.store, self.say)

@@ -72,6 +72,7 @@ class Supplies:
             epochs=max(1, run.feed.epochs),
             steps_per_epoch=steps,
             fp16=self.engine.fp16,
+            replay=self.engine.replay if self.engine.replays else None,
         )
 
     def teacher(

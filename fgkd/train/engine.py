@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TypeVar
@@ -17,8 +17,9 @@ from timm.utils import distribute_bn
 from torch import Tensor, nn
 
 from fgkd.allocator import keep_freed_memory
-from fgkd.signals import Batch
+from fgkd.signals import Batch, Needs, Signals
 from fgkd.spec import Precision
+from fgkd.train.replay import can_replay, replayed
 
 T = TypeVar("T")
 NETWORKS = 256  # that torch may compile in one process; it gives up after eight otherwise
@@ -48,14 +49,16 @@ class Engine:
     Args:
         precision: ``no``, ``bf16`` or ``fp16`` (CUDA only).
         compiles: whether torch compiles the students for training; they are evaluated as they are exported, uncompiled.
+        replays: whether the students' passes in training are replayed from CUDA graphs, on a lone GPU.
     """
 
-    def __init__(self, precision: Precision = "no", *, compiles: bool = False) -> None:
+    def __init__(self, precision: Precision = "no", *, compiles: bool = False, replays: bool = False) -> None:
         # Two-stage methods and methods that drop a head leave parameters without a gradient in some steps; buffers
         # need no broadcast: batch norm is synchronised or averaged, and memories are updated alike on every process.
         ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
         self.precision, self.compiles = precision, compiles
+        self.replays = replays and self.device.type == "cuda" and self.world == 1
         self._copying = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         if self.world > 1:
             atexit.register(_part)
@@ -107,6 +110,10 @@ class Engine:
         if self.compiles:
             torch._dynamo.config.recompile_limit = NETWORKS
             network.compile(dynamic=False)
+
+    def replay(self, network: nn.Module, needs: Needs, image: Tensor) -> Callable[[Tensor], Signals] | None:
+        """The network's pass in training from CUDA graphs, see `replayed`; None where it cannot be captured."""
+        return replayed(network, needs, image, self.autocast) if can_replay(network) else None
 
     def uncompiled(self) -> AbstractContextManager[object]:
         """Inside, compiled networks run as they were written."""

@@ -23,6 +23,7 @@ from fgkd.train.mixing import Mixing
 from fgkd.train.optim import make_optimizer, make_schedule
 from fgkd.train.rng import RandomStream
 
+Look = Callable[[Tensor], Signals]
 STATEFUL = ("network", "objective", "optimizer", "scaler", "stream", "best")  # attributes with a state dict
 PLAIN = ("status", "reason", "curve", "_sums", "_steps", "_first_bad")  # attributes of plain values and tensors
 
@@ -33,10 +34,12 @@ class Pupil(nn.Module):
     def __init__(self, network: nn.Module, objective: Objective, needs: Needs) -> None:
         super().__init__()
         self.network, self.objective, self.needs = network, objective, needs
+        self.look: Look | None = None  # in the network's place where its pass is replayed
 
     def forward(self, image: Tensor, lesson: Lesson) -> LossTerms:
         """Loss terms of one batch; logits and embeddings reach the objective in float32."""
-        return self.objective(_in_float32(self.network(image, self.needs)), lesson)
+        signals = self.network(image, self.needs) if self.look is None else self.look(image)
+        return self.objective(_in_float32(signals), lesson)
 
 
 def _on(device: torch.device, value: Any) -> Any:
@@ -109,6 +112,7 @@ class Learner:
         device: where tensors live.
         epochs, steps_per_epoch: the length of the training.
         fp16: whether gradients need scaling; the learner keeps a scaler of its own.
+        replay: given the network, what is asked of it and an example of its images, another way through it, or None.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class Learner:
         epochs: int,
         steps_per_epoch: int,
         fp16: bool = False,
+        replay: Callable[[nn.Module, Needs, Tensor], Look | None] | None = None,
     ) -> None:
         self.spec, self.device = spec, device
         self.stream = RandomStream(spec.seed, device)
@@ -128,8 +133,13 @@ class Learner:
             self.belongings = build()
         network, objective = self.belongings.network, self.belongings.objective
         self.network, self.objective = network, objective
-        self.pupil = prepare(Pupil(network, objective, self.belongings.needs))
+        pupil = Pupil(network, objective, self.belongings.needs)
+        self.pupil = prepare(pupil)
         self.pupil.train()
+        if replay is not None:
+            side = self.belongings.sight.size
+            image = torch.zeros(spec.feed.batch_size, 3, side, side, device=device)
+            pupil.look = replay(network, pupil.needs, image.to(memory_format=torch.channels_last))
         self.optimizer = make_optimizer(network, objective, spec.recipe)
         self.schedule = make_schedule(self.optimizer, spec.recipe, epochs=epochs, steps_per_epoch=steps_per_epoch)
         self.scaler = torch.amp.GradScaler(device.type, enabled=fp16)

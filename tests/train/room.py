@@ -67,8 +67,8 @@ def run(method: str | dict = "kd", student: str = "test_efficientnet", seed: int
 class Room:
     """Runs cohorts of given runs."""
 
-    def __init__(self, folder: Path, precision: str = "no") -> None:
-        self.engine = Engine(precision)  # type: ignore[arg-type]
+    def __init__(self, folder: Path, precision: str = "no", *, replays: bool = False) -> None:
+        self.engine = Engine(precision, replays=replays)  # type: ignore[arg-type]
         self.lessons = Lessons()
         self.workshop = Workshop(CLASSES, self.lessons.targets, self.engine, WeightStore(folder))
         torch.manual_seed(7)
@@ -89,6 +89,7 @@ class Room:
             spec,
             lambda: assemble(spec, self.workshop, own),
             prepare=self.engine.prepare,
+            replay=self.engine.replay if self.engine.replays else None,
             device=self.engine.device,
             epochs=EPOCHS,
             steps_per_epoch=self.lessons.steps_per_epoch,
