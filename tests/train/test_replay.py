@@ -25,7 +25,7 @@ ALL = Needs(logits=True, pooled=True, final=True, stages=frozenset({-2, -1}), he
 
 def test_signals_come_back_from_plain_tensors(tmp_path: Path) -> None:
     room = Room(tmp_path)
-    network, image = room.teacher.network.train(), torch.randn(2, 3, 32, 32)
+    network, image = room.teacher.network.train(), torch.randn(2, 3, 32, 32, device=room.engine.device)
     flat = replay._Flat(network, ALL, nullcontext)
     tensors = flat(image)
     rebuilt = Signals(**replay._signals(dict(zip(flat.names, tensors, strict=True))))
