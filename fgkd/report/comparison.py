@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -109,21 +109,38 @@ class Cell:
         values = [value for r in self.records if r.status == "ok" and (value := r.metric(name)) is not None]
         return 100 * sum(values) / len(values) if values else None
 
+    def cost(self, name: str, device: str | None = None) -> float | None:
+        """Mean of a cost over the runs on one device that ended well, by default that of most; None: none has it."""
+        device = device or usual_device([self])
+        costs = [r.costs for r in self.records if r.status == "ok" and r.environment.device == device]
+        values = [value for found in costs if found and (value := getattr(found, name)) is not None]
+        return sum(values) / len(values) if values else None
+
     def mean(self, part: str, name: str) -> float | None:
-        """Mean of a cost or a student fact over the runs that ended well; None where none has it."""
+        """Mean of a student fact over the runs that ended well; None where none has it."""
         parts = [getattr(record, part) for record in self.records if record.status == "ok"]
         values = [value for part in parts if part and (value := getattr(part, name)) is not None]
         return sum(values) / len(values) if values else None
 
 
+def usual_device(cells: Iterable[Cell]) -> str | None:
+    """The device of most runs that ended well; seconds are of it alone, for those of two devices have no mean."""
+    runs = Counter(r.environment.device for c in cells for r in c.records if r.status == "ok" and r.environment.device)
+    return min(runs, key=lambda device: (-runs[device], device)) if runs else None
+
+
 @dataclass(frozen=True)
 class Standing:
-    """A cell within its group: paired differences in points, rank among complete cells (1 is best)."""
+    """A cell within its group: paired differences in points, rank among complete cells (1 is best).
+
+    `device`: whose seconds the group tells.
+    """
 
     cell: Cell
     scratch: Difference = field(default_factory=Difference)
     kd: Difference = field(default_factory=Difference)
     rank: int | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,11 @@ class Group:
         return self.taught + self.untaught
 
     @cached_property
+    def device(self) -> str | None:
+        """See `usual_device`."""
+        return usual_device(self.cells)
+
+    @cached_property
     def standings(self) -> list[Standing]:
         """Every cell of the table with its evidence, in the order of `cells`.
 
@@ -149,7 +171,7 @@ class Group:
         alone = Group(taught=self.untaught).standings if self.untaught else []
         untaught = [replace(s, kd=replace(_standing(s.cell, self).kd, p=None)) for s in alone]
         ranks = _ranks(self.cells)
-        return [replace(standing, rank=ranks.get(id(standing.cell))) for standing in taught + untaught]
+        return [replace(s, rank=ranks.get(id(s.cell)), device=self.device) for s in taught + untaught]
 
 
 @dataclass(frozen=True)

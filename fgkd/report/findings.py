@@ -208,19 +208,22 @@ def _held_by_rate(records: Sequence[RunRecord]) -> list[dict[float, float]]:
 
 
 def _costs(tables: Iterable[Group]) -> str:
-    """Own training seconds of each method over those of scratch in the same table, mean over tables."""
+    """Own training seconds of each method over those of scratch in the same table on the same device, mean of all."""
     ratios: dict[str, list[float]] = {}
     for group in tables:
         named = _named(group)
-        plain = named["scratch"].mean("costs", "train_seconds") if "scratch" in named else None
-        for name, cell in named.items():
-            own = cell.mean("costs", "train_seconds")
-            if plain and own is not None:
-                ratios.setdefault(name, []).append(own / plain)
+        for device in sorted(
+            {r.environment.device or "" for r in named["scratch"].records} if "scratch" in named else ()
+        ):
+            plain = named["scratch"].cost("train_seconds", device)
+            for name, cell in named.items():
+                own = cell.cost("train_seconds", device)
+                if plain and own is not None:
+                    ratios.setdefault(name, []).append(own / plain)
     spreads = {name: interval(values) for name, values in ratios.items()}
     ordered = sorted(spreads.items(), key=lambda item: (item[1].mean or 0.0, item[0]))
     rows = [[name, number(spread.mean, 2), str(spread.n)] for name, spread in ordered]
-    names = ("method", "training seconds of its own / scratch's", "tables")
+    names = ("method", "training seconds of its own / scratch's", "tables and devices")
     return _section("What a method costs to train, without loading and teacher", names, rows)
 
 

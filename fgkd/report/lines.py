@@ -73,8 +73,8 @@ def _line(standing: Standing, leader: Interval, name: str) -> Line:
         kd=_delta(standing.kd),
         params=params,
         macs=macs,
-        own_seconds=number(cell.mean("costs", "train_seconds"), 0),
-        shared_seconds=number(cell.mean("costs", "shared_seconds"), 0),
+        own_seconds=number(cell.cost("train_seconds", standing.device), 0),
+        shared_seconds=number(cell.cost("shared_seconds", standing.device), 0),
         runs=f"{sum(r.status == 'ok' for r in cell.records)}/{len(cell.records)}",
         best=best,
         tied=not best and cell.score.overlaps(leader),
@@ -112,13 +112,15 @@ def conditions(group: Group) -> str:
     """How the runs of the table were made: view, epochs, batch, precision, devices, seeds."""
     records = [record for cell in group.cells for record in cell.records]
     feed = lead_cell(group).first.spec.feed
+    devices = {r.environment.device for r in records if r.environment.device}
     facts = [
         f"view {feed.view.size} px ({feed.view.augment})",
         f"{feed.epochs} epochs of batches of {feed.batch_size}",
         f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
         *([_bank(feed)] if feed.bank else []),
         *([SAMPLERS[feed.sampler]] if feed.sampler in SAMPLERS else []),
-        *_listed("on", {r.environment.device for r in records if r.environment.device}),
+        *_listed("on", devices),
+        *([f"seconds of those on {group.device}"] if len(devices) > 1 else []),
         *(["students compiled by torch in some runs"] if any(r.environment.compiled for r in records) else []),
         *_listed("seeds", {r.spec.seed for r in records}),
         *_listed("data seeds", {r.spec.feed.data_seed for r in records}),

@@ -6,9 +6,11 @@ import pytest
 from scipy import stats
 
 from fgkd.facts import CohortFacts, Costs, StudentFacts, TeacherFacts
+from fgkd.leaderboard import summary
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Comparison
 from fgkd.report.findings import findings
+from fgkd.report.lines import conditions, lines_of
 from fgkd.spec import Recipe
 from tests.board_factory import TEACHER, record, run_spec, suite_records
 
@@ -107,6 +109,25 @@ def test_costs_are_ratios_to_scratch_and_savings_count_a_cohort_once():
     (saved,) = found["What teaching together has saved, by the seconds in the records"]
     alone, cohort = 100 + 8 * 40, 100 + 40
     assert saved == ["tiny", "8", f"{alone / 3600:.2f}", f"{cohort / 3600:.2f}", f"{alone / cohort:.2f}"]
+
+
+def test_seconds_of_two_devices_are_not_mixed():
+    """A run on a fast device says nothing against a method whose other runs had a slow one."""
+
+    def run(method: str, seed: int, device: str, seconds: float) -> RunRecord:
+        one = record(run_spec(method, seed=seed), 0.5, costs=Costs(train_seconds=seconds, shared_seconds=1.0))
+        return one.model_copy(update={"environment": one.environment.model_copy(update={"device": device})})
+
+    slow = [run("scratch", 0, "cpu", 100.0), run("kd", 0, "cpu", 150.0), run("kd", 1, "cpu", 150.0)]
+    fast = [run("scratch", 1, "gpu", 2.0), run("kd", 2, "gpu", 3.0), run("crd", 1, "gpu", 4.0)]
+    compared = Comparison(slow + fast)
+    costs = sections(findings([compared]))["What a method costs to train, without loading and teacher"]
+    assert dict(row[:2] for row in costs) == {"scratch": "1.00", "kd": "1.50", "crd": "2.00"}
+    (group,) = compared.tables
+    assert group.device == "cpu"
+    assert {line.method: line.own_seconds for line in lines_of(group)} == {"scratch": "100", "kd": "150", "crd": ""}
+    assert "on cpu, gpu, seconds of those on cpu" in conditions(group)
+    assert set(summary(compared.records).train_seconds.dropna()) == {100.0, 150.0}
 
 
 def test_tables_that_compare_nothing_are_left_out_and_failures_do_not_count():

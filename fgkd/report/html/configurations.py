@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from fgkd.report.comparison import Cell, Group, Standing, baselines
+from fgkd.report.comparison import Cell, Group, Standing, baselines, usual_device
 from fgkd.report.evidence import Difference, Interval, paired_interval
 from fgkd.report.fields import spelt_out
 from fgkd.report.html.packing import Blocks, Row, digits
@@ -14,12 +14,16 @@ from fgkd.report.html.packing import Blocks, Row, digits
 
 def cell_rows(cells: Sequence[Cell], blocks: Blocks) -> list[Row]:
     """One row per configuration, in the order given; accuracies in percent, counts in millions."""
-    names = Counter(_table(cell) for cell in cells)
-    return [_cell_row(cell, names[_table(cell)] > 1, blocks) for cell in cells]
+    named, tables = Counter((_table(cell), cell.method) for cell in cells), defaultdict(list)
+    for cell in cells:
+        tables[_table(cell)].append(cell)
+    devices = {table: usual_device(found) for table, found in tables.items()}
+    ambiguous = lambda cell: named[_table(cell), cell.method] > 1
+    return [_cell_row(cell, ambiguous(cell), blocks, devices[_table(cell)]) for cell in cells]
 
 
-def _table(cell: Cell) -> tuple[str, ...]:
-    return cell.identity.context, cell.identity.teacher, cell.method
+def _table(cell: Cell) -> tuple[str, str]:
+    return cell.identity.context, cell.identity.teacher
 
 
 def label_of(cell: Cell) -> str:
@@ -33,7 +37,7 @@ def dataset_of(cell: Cell) -> str:
     return dataset.name if dataset.protocol == "default" else f"{dataset.name} ({dataset.protocol})"
 
 
-def _cell_row(cell: Cell, ambiguous: bool, blocks: Blocks) -> Row:
+def _cell_row(cell: Cell, ambiguous: bool, blocks: Blocks, device: str | None) -> Row:
     score, label = cell.score, label_of(cell)
     return {
         "label": f"{label} ({cell.identity.config})" if ambiguous else label,
@@ -48,8 +52,8 @@ def _cell_row(cell: Cell, ambiguous: bool, blocks: Blocks) -> Row:
         **{name: digits(getattr(score, name)) for name in ("mean", "sd", "low", "high")},
         "params": _millions(cell.mean("student", "param_count")),
         "macs": _millions(cell.mean("student", "macs")),
-        "own": digits(cell.mean("costs", "train_seconds"), 4),
-        "shared": digits(cell.mean("costs", "shared_seconds"), 4),
+        "own": digits(cell.cost("train_seconds", device), 4),
+        "shared": digits(cell.cost("shared_seconds", device), 4),
         "config": cell.identity.config,
         **_spec(cell, blocks),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fgkd.report.comparison import Cell, Group, baselines
+from fgkd.report.comparison import Cell, Group, baselines, usual_device
 from fgkd.report.evidence import paired_interval
 from fgkd.report.html.curves import holdout_top1
 from fgkd.report.html.safety import visible
@@ -90,9 +90,9 @@ PRICES = {
 def cost(figure: Any, cells: Sequence[Cell], price: str) -> bool:
     """Score against a price with the Pareto front; False where the price does not differ, or is not known."""
     label, part, name, unit = PRICES[price]
-    points = [
-        (value / unit, c.score.mean, c) for c in cells if c.score.mean is not None and (value := c.mean(part, name))
-    ]
+    device = usual_device(cells)
+    worth = lambda c: c.cost(name, device) if part == "costs" else c.mean(part, name)
+    points = [(value / unit, c.score.mean, c) for c in cells if c.score.mean is not None and (value := worth(c))]
     if len({x for x, _, _ in points}) < 2:
         return False
     figure.set_size_inches(COLUMN, 2.3)
