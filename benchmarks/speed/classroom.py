@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
+from measuring import Row, parser, screen, show
 from torch import nn
 
 from fgkd.data import EvalLoader, ImageData, TrainLoader, open_dataset, problems
@@ -40,22 +42,46 @@ RECIPE = Recipe(lr=0.01)
 START = Progress(0, 1000, 100)
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(made: argparse.ArgumentParser) -> None:
     """What is taught, to whom, on what."""
-    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("FGKD_DATA", "data")))
-    parser.add_argument("--dataset", help=f"default: {REAL} where it lies in the data root, else {DRAWN}")
-    parser.add_argument("--teacher", default="mobilenetv2_100")
-    parser.add_argument("--student", default="mobilenetv3_small_050")
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=4, help="per measurement")
-    parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--precision", choices=("no", "bf16"), default="no")
+    made.add_argument("--data-root", type=Path, default=Path(os.environ.get("FGKD_DATA", "data")))
+    made.add_argument("--dataset", help=f"default: {REAL} where it lies in the data root, else {DRAWN}")
+    made.add_argument("--teacher", default="mobilenetv2_100")
+    made.add_argument("--student", default="mobilenetv3_small_050")
+    made.add_argument("--size", type=int, default=128)
+    made.add_argument("--batch-size", type=int, default=32)
+    made.add_argument("--steps", type=int, default=4, help="per measurement")
+    made.add_argument("--workers", type=int, default=0)
+    made.add_argument("--precision", choices=("no", "bf16"), default="no")
 
 
 def make_small(args: argparse.Namespace) -> None:
     """Settings of ``--quick``."""
     args.teacher, args.student, args.size, args.batch_size, args.steps = "test_resnet", "test_efficientnet", 32, 8, 2
+
+
+def per_student(about: str | None, row: Callable[[Classroom], Row], learners: int | None = None) -> None:
+    """The whole of a benchmark that has one row for each student.
+
+    Args:
+        about: its docstring.
+        row: measures one student.
+        learners: of each side, unless ``--learners`` says otherwise; None: one that learns from labels alone.
+    """
+    made = parser(about)
+    add_flags(made)
+    made.add_argument("--students", type=lambda text: text.split(","), help="default: that of --student")
+    if learners is not None:
+        made.add_argument("--learners", type=int, default=learners, help="of each side (default: %(default)s)")
+    args, console = made.parse_args(), screen()
+    if args.quick:
+        make_small(args)
+    rows = []
+    for student in args.students or [args.student]:
+        with TemporaryDirectory() as cache:
+            rows.append(row(Classroom(argparse.Namespace(**{**vars(args), "student": student}), Path(cache))))
+    who = "one learner (scratch)" if learners is None else f"{args.learners} learners"
+    show(f"{who}, {args.size} px, batch {args.batch_size}", rows, console, args.csv)
 
 
 def opened(args: argparse.Namespace, cache: Path) -> ImageData:
@@ -108,6 +134,10 @@ class Classroom:
             )
             for number in range(count)
         ]
+
+    def alone(self) -> list[RunSpec]:
+        """The run that learns from labels alone."""
+        return [spec for spec in self.specs(len(METHODS)) if spec.method.label == "scratch"]
 
     def loader(self) -> TrainLoader:
         """The training split."""

@@ -59,6 +59,13 @@ def in_turns(
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def ratio_row(student: str, took: Mapping[str, float], steps: int) -> Row:
+    """Milliseconds of a step on both sides of a comparison, the usual one first, and the other's share of it."""
+    usual, other = took
+    ms = {f"{name} ms": 1000 * seconds / steps for name, seconds in took.items()}
+    return {"student": student, **ms, f"{other}/{usual}": took[other] / took[usual]}
+
+
 def show(title: str, rows: Sequence[Row], console: Console, path: Path | None = None) -> None:
     """Print rows of equal keys as a table, and write them to `path` where one is given."""
     table = Table(box=None, title=title, title_justify="left")
