@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITES = sorted(path.parent for path in (ROOT / "results").glob("*/records"))
 
 
-UNDER_WAY = {"cub50", "cub50_pretrained", "grocery_store"}  # many hours of runs, recorded as they come
+UNDER_WAY = {
+    "cub50",
+    "cub50_pretrained",
+    "grocery_store",
+    "stanford_cars_train_tuning_long",
+}  # many hours of runs, recorded as they come
 
 
 @pytest.fixture(params=SUITES, ids=lambda folder: folder.name)
