@@ -79,7 +79,7 @@ def replayed(
     """
     flat = _Flat(network, needs, autocast)
     state = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    with torch.random.fork_rng(devices=[image.device]):
+    with torch.random.fork_rng(devices=[image.device] if image.is_cuda else []):
         captured = torch.cuda.make_graphed_callables(flat, (image,), allow_unused_input=True)
     pass_through = cast(Callable[[Tensor], tuple[Tensor, ...]], captured)
     with torch.no_grad():

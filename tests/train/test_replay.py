@@ -55,6 +55,35 @@ def test_a_cpu_replays_nothing() -> None:
     assert Engine(replays=True).replays is torch.cuda.is_available()
 
 
+@pytest.fixture
+def captured(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
+    """What was captured, where a capture is no more than the passes that it takes and a replay a pass."""
+    found: list[nn.Module] = []
+
+    def capture(flat: nn.Module, images: tuple[Tensor, ...], **_: object) -> nn.Module:
+        found.append(flat)
+        for _number in range(3):
+            torch.stack([x.sum() for x in flat(*images)]).sum().backward()
+        flat.zero_grad(set_to_none=True)
+        return flat
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", capture)
+    return found
+
+
+@pytest.mark.parametrize("method", ["scratch", "kd+crd", "fitnet", "copy_head", "srrl"])
+def test_capturing_leaves_no_trace_and_what_is_replayed_teaches(
+    tmp_path: Path, captured: list[nn.Module], method: str
+) -> None:
+    spec = run(method, "test_resnet", ema=0.9)
+    plain, replaying = Room(tmp_path / "plain"), Room(tmp_path / "replaying")
+    replaying.engine.replays = True
+    hashes = plain.train([spec])
+    assert not captured
+    assert replaying.train([spec]) == hashes
+    assert len(captured) == 1
+
+
 @on_cuda
 @pytest.mark.parametrize("method", ["scratch", "kd", "fitnet", "kd+crd", "copy_head", "th_kd", "simkd"])
 def test_a_learner_learns_alike(tmp_path: Path, method: str) -> None:
