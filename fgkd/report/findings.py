@@ -212,10 +212,10 @@ def _costs(tables: Iterable[Group]) -> str:
     ratios: dict[str, list[float]] = {}
     for group in tables:
         named = _named(group)
-        for device in sorted(
-            {r.environment.device or "" for r in named["scratch"].records} if "scratch" in named else ()
-        ):
-            plain = named["scratch"].cost("train_seconds", device)
+        if (alone := named.get("scratch")) is None:
+            continue
+        for device in sorted({record.environment.device or "" for record in alone.records}):
+            plain = alone.cost("train_seconds", device)
             for name, cell in named.items():
                 own = cell.cost("train_seconds", device)
                 if plain and own is not None:

@@ -10,6 +10,8 @@ from fgkd.leaderboard import summary
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Comparison
 from fgkd.report.findings import findings
+from fgkd.report.html.configurations import cell_rows
+from fgkd.report.html.packing import Blocks
 from fgkd.report.lines import conditions, lines_of
 from fgkd.spec import Recipe
 from tests.board_factory import TEACHER, record, run_spec, suite_records
@@ -128,6 +130,8 @@ def test_seconds_of_two_devices_are_not_mixed():
     assert {line.method: line.own_seconds for line in lines_of(group)} == {"scratch": "100", "kd": "150", "crd": ""}
     assert "on cpu, gpu, seconds of those on cpu" in conditions(group)
     assert set(summary(compared.records).train_seconds.dropna()) == {100.0, 150.0}
+    on_page = {row["label"]: row["own"] for row in cell_rows(group.taught, Blocks())}
+    assert on_page == {"kd": 150.0, "crd": None}
 
 
 def test_tables_that_compare_nothing_are_left_out_and_failures_do_not_count():
