@@ -21,7 +21,7 @@ class Options:
         checkpoint_every: seconds between two savings of a cohort's state; 0: never.
         memory: bytes that a cohort may take; None: most of what is free on the device.
         compile: let torch compile the students; it changes their numbers by rounding, and records say so.
-        cuda_graphs: replay the students' passes from CUDA graphs; it changes no number, and takes memory.
+        cuda_graphs: replay the students' passes from CUDA graphs: the same kernels in the same order; takes memory.
         shard: (i, n): only every n-th cohort of students, starting with the i-th, 0 <= i < n.
         track: names of accelerate's trackers that get every learner's curve.
     """

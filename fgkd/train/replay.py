@@ -68,7 +68,7 @@ def replayed(
 ) -> Callable[[Tensor], Signals]:
     """``image -> network(image, needs)`` in training, forward and backward replayed from CUDA graphs.
 
-    The kernels and so the numbers are those of an ordinary pass. Every network keeps its activations for itself, where
+    The kernels and their order are those of an ordinary pass. Every network keeps its activations for itself, where
     they are else freed for the next one. The network must stay on its device; weights may change in place.
 
     Args:
