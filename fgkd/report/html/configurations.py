@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fgkd.report.comparison import Cell, Group, Standing, baselines, usual_device
+from fgkd.report.comparison import Cell, Group, Identity, Standing, baselines, groups_of, usual_device
 from fgkd.report.evidence import Difference, Interval, paired_interval
 from fgkd.report.fields import spelt_out
 from fgkd.report.html.packing import Blocks, Row, digits
@@ -14,12 +14,21 @@ from fgkd.report.html.packing import Blocks, Row, digits
 
 def cell_rows(cells: Sequence[Cell], blocks: Blocks) -> list[Row]:
     """One row per configuration, in the order given; accuracies in percent, counts in millions."""
-    named, tables = Counter((_table(cell), cell.method) for cell in cells), defaultdict(list)
-    for cell in cells:
-        tables[_table(cell)].append(cell)
-    devices = {table: usual_device(found) for table, found in tables.items()}
+    named, devices = Counter((_table(cell), cell.method) for cell in cells), _devices(cells)
     ambiguous = lambda cell: named[_table(cell), cell.method] > 1
-    return [_cell_row(cell, ambiguous(cell), blocks, devices[_table(cell)]) for cell in cells]
+    return [_cell_row(cell, ambiguous(cell), blocks, devices[cell.identity]) for cell in cells]
+
+
+def _devices(cells: Sequence[Cell]) -> dict[Identity, str | None]:
+    """The device whose seconds a configuration tells: its table's, as on the board; a teacher's own run, the page's.
+
+    One that nobody taught stands beside several tables, and tells those of the first.
+    """
+    devices: dict[Identity, str | None] = {}
+    for group in sorted(groups_of(cells), key=lambda group: not group.taught[0].identity.teacher):
+        for cell in group.cells:
+            devices.setdefault(cell.identity, group.device)
+    return {cell.identity: usual_device(cells) for cell in cells} | devices
 
 
 def _table(cell: Cell) -> tuple[str, str]:
