@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from fgkd.runner.preflight import check
 from fgkd.signals import Needs, Signals
 from fgkd.train import replay
 from fgkd.train.engine import Engine
+from tests.runner.bench_desk import Desk
 from tests.train.room import Room, run
 
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -82,6 +84,26 @@ def test_capturing_leaves_no_trace_and_what_is_replayed_teaches(
     assert not captured
     assert replaying.train([spec]) == hashes
     assert len(captured) == 1
+
+
+def test_the_flag_reaches_every_learner(
+    tmp_path: Path, captured: list[nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Willing(Engine):
+        def __init__(self, *args: Any, replays: bool = False, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.replays = replays
+
+    monkeypatch.setattr("fgkd.runner.session.Engine", Willing)
+    monkeypatch.setattr("fgkd.runner.preflight._graph_problems", lambda options: [])
+    launched, replaying = (Desk(tmp_path / name, ("scratch", "kd")) for name in ("launched", "replaying"))
+    launched.folder.mkdir()
+    replaying.folder.mkdir()
+    assert launched.bench() == 0
+    assert not captured
+    assert replaying.bench("--cuda-graphs") == 0
+    assert len(captured) == 3  # the teacher learns too
+    assert replaying.records() == launched.records()
 
 
 @on_cuda
