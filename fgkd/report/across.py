@@ -14,7 +14,7 @@ from math import sqrt
 import numpy as np
 from scipy.special import chdtrc
 
-from fgkd.report.comparison import Cell, Group, complete_cells, groups_of
+from fgkd.report.comparison import Cell, Group, groups_of
 
 FEWEST_SETS = 6  # on five, a method that wins them all has p = 2 / 2**5 > 0.05 by the sign test
 FEWEST_METHODS = 3
@@ -84,8 +84,8 @@ def _blocks(groups: Sequence[Group]) -> dict[tuple[str, str], dict[str, float]]:
 def _ranks(group: Group) -> dict[str, float]:
     """Ranks of one table by method; those told apart by a digest alone have no name to be followed by."""
     names = Counter(cell.method for cell in group.cells)
-    cells = [cell for cell in complete_cells(group.cells) if names[cell.method] == 1]
-    scores = [-(cell.score.mean or 0.0) for cell in cells]
+    cells = [cell for cell in group.complete if names[cell.method] == 1]
+    scores = [-group.mean(cell) for cell in cells]
     return dict(zip((cell.method for cell in cells), _average_ranks(scores).tolist(), strict=True))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fgkd.record import unpack_predictions
-from fgkd.report.comparison import Cell, Group, Identity, Seeds, baselines, complete_cells, seeds_of
+from fgkd.report.comparison import Cell, Group, Identity, Seeds, baselines, seeds_of
 from fgkd.report.evidence import holm
 from fgkd.report.resampling import Paired, paired, rank_intervals
 from fgkd.report.truth import Truth
@@ -147,9 +147,8 @@ def _with_p(found: Paired | None, p: float | None) -> Paired | None:
 
 def _ranks(group: Group, rights: Mapping[int, Mapping[Seeds, np.ndarray]]) -> dict[int, tuple[int, int]]:
     """Of the cells that have a rank, where all of these have the answers of every seed."""
-    cells = complete_cells(group.cells)
-    if len(cells) < 2 or any(set(rights[id(cell)]) != set(cell.scores) for cell in cells):
+    cells, seeds = group.complete, sorted(group.seeds)
+    if len(cells) < 2 or any(not group.seeds <= rights[id(cell)].keys() for cell in cells):
         return {}
-    seeds = sorted(cells[0].scores)
     hits = np.stack([np.stack([rights[id(cell)][s] for s in seeds]) for cell in cells])
     return {id(c): (int(low), int(high)) for c, (low, high) in zip(cells, rank_intervals(hits), strict=True)}

@@ -156,6 +156,28 @@ class Group:
         return self.taught + self.untaught
 
     @cached_property
+    def seeds(self) -> set[Seeds]:
+        """Of the table's own runs: the untaught may have more, for other teachers' tables."""
+        return {seeds_of(record) for cell in self.taught for record in cell.records}
+
+    @cached_property
+    def complete(self) -> list[Cell]:
+        """The cells that have a result for every seed of the table: those that are ranked."""
+        return [cell for cell in self.cells if cell.scores and self.seeds <= cell.scores.keys()]
+
+    def mean(self, cell: Cell) -> float:
+        """The mean score over the table's seeds of a complete cell, in percent: what it is ranked by."""
+        return sum(cell.scores[seeds] for seeds in sorted(self.seeds)) / len(self.seeds)
+
+    @cached_property
+    def ordered(self) -> list[Cell]:
+        """All cells, best mean first, of a complete one that over the table's seeds; those without a result last."""
+        complete = {id(cell) for cell in self.complete}
+        mean = lambda cell: self.mean(cell) if id(cell) in complete else cell.score.mean
+        below = lambda mean: -1.0 if mean is None else mean
+        return sorted(self.cells, key=lambda c: (-below(mean(c)), c.method, c.identity.config))
+
+    @cached_property
     def device(self) -> str | None:
         """See `usual_device`."""
         return usual_device(self.cells)
@@ -170,7 +192,7 @@ class Group:
         taught = _with_holm([_standing(cell, self) for cell in self.taught])
         alone = Group(taught=self.untaught).standings if self.untaught else []
         untaught = [replace(s, kd=replace(_standing(s.cell, self).kd, p=None)) for s in alone]
-        ranks = _ranks(self.cells)
+        ranks = _ranks(self)
         return [replace(s, rank=ranks.get(id(s.cell)), device=self.device) for s in taught + untaught]
 
 
@@ -263,13 +285,7 @@ def _with_holm(family: list[Standing]) -> list[Standing]:
     ]
 
 
-def complete_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells of a table that have a result for every seed of it: those that are ranked."""
-    wanted = {seeds_of(record) for cell in cells for record in cell.records}
-    return [cell for cell in cells if cell.scores and wanted == set(cell.scores)]
-
-
-def _ranks(cells: Sequence[Cell]) -> dict[int, int]:
-    """Rank by mean score of the cells that have every seed of the table; equal means share the better rank."""
-    means = {id(cell): cell.score.mean for cell in complete_cells(cells) if cell.score.mean is not None}
+def _ranks(group: Group) -> dict[int, int]:
+    """Ranks of the complete cells by their means over the table's seeds; equal means share the better rank."""
+    means = {id(cell): group.mean(cell) for cell in group.complete}
     return {key: 1 + sum(other > mean for other in means.values()) for key, mean in means.items()}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from fgkd.record import RunRecord
-from fgkd.report.comparison import Cell, Comparison, Group, complete_cells
+from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.evidence import Interval, interval, paired_interval
 from fgkd.report.lines import SIGNIFICANT, heading, lead_cell, ordered_methods
 from fgkd.report.sheet import markdown_text, number
@@ -74,7 +74,7 @@ def _winners(tables: Iterable[Group]) -> str:
     rows = []
     for group in tables:
         found = [s for s in group.standings if s.cell.scores]
-        ranked = [s for s in found if s.rank is not None] or found  # one lucky seed leads nobody who has them all
+        ranked = [s for s in found if s.rank == 1] or found  # one lucky seed leads nobody who has them all
         best = max(ranked, key=lambda s: s.cell.score.mean or 0.0).cell
         above = [s for s in found if (s.kd.mean or 0.0) > 0]
         below = [s for s in found if s.scratch.mean is not None and s.scratch.mean < 0]
@@ -82,7 +82,7 @@ def _winners(tables: Iterable[Group]) -> str:
             [
                 _title(group),
                 str(len(found)),
-                str(max(cell.score.n for cell in group.cells)),
+                str(len(group.seeds)),
                 f"{best.method}, {_spread(best.score, signed=False)}",
                 _share(above, [s for s in above if s.kd.p is not None and s.kd.p < SIGNIFICANT]),
                 _share(below, [s for s in below if s.scratch.p is not None and s.scratch.p < SIGNIFICANT]),
@@ -157,14 +157,13 @@ def _orders(tables: Sequence[Group]) -> str:
 
 
 def _means(group: Group) -> dict[str, float]:
-    complete = {id(cell) for cell in complete_cells(group.cells)}
-    return {name: cell.score.mean or 0.0 for cell, name in ordered_methods(group) if id(cell) in complete}
+    complete = {id(cell) for cell in group.complete}
+    return {name: group.mean(cell) for cell, name in ordered_methods(group) if id(cell) in complete}
 
 
 def _own_order(group: Group) -> tuple[str, str, str]:
     """Mean tau of the orders that two single seeds give, of complete methods; no p, since the pairs share seeds."""
-    cells = complete_cells(group.cells)
-    seeds = sorted(cells[0].scores) if cells else []
+    cells, seeds = group.complete, sorted(group.seeds)
     if len(cells) < FEWEST or len(seeds) < 2:
         return "", "", ""
     taus = [_kendall([c.scores[a] for c in cells], [c.scores[b] for c in cells])[0] for a, b in combinations(seeds, 2)]

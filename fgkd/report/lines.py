@@ -52,12 +52,7 @@ def lines_of(group: Group) -> list[Line]:
 def ordered_methods(group: Group) -> list[tuple[Cell, str]]:
     """The table's cells, best mean first, and what each is called: with a digest where the name is not its own."""
     names = Counter(cell.method for cell in group.cells)
-    ordered = sorted(group.cells, key=lambda c: (-_or_below(c.score.mean), c.method, c.identity.config))
-    return [(c, f"{c.method} ({c.identity.config})" if names[c.method] > 1 else c.method) for c in ordered]
-
-
-def _or_below(mean: float | None) -> float:
-    return -1.0 if mean is None else mean
+    return [(c, f"{c.method} ({c.identity.config})" if names[c.method] > 1 else c.method) for c in group.ordered]
 
 
 def _line(standing: Standing, leader: Interval, name: str) -> Line:

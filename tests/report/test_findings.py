@@ -61,6 +61,23 @@ def test_one_lucky_seed_does_not_lead_those_that_have_all():
     assert row[3].startswith("th_kd, 59.00 [")
 
 
+def test_a_table_ranks_by_the_seeds_of_what_its_teacher_taught():
+    """The untaught have run more seeds, for another teacher's table; those count in no other one's order."""
+    other = TEACHER.model_copy(update={"seed": 7})
+    tops = {"scratch": (0.5, 0.9, 0.9), "kd": (0.7, 0.7, 0.7), "crd": (0.6, 0.6, 0.6)}
+    three = [record(run_spec(m, seed=s), top) for m, found in tops.items() for s, top in enumerate(found)]
+    one = [record(run_spec(m, teacher=other), top) for m, top in {"kd": 0.72, "crd": 0.4, "at": 0.3}.items()]
+    tables = {len(group.seeds): group for group in Comparison([*three, *one]).tables}
+    ranks = {n: {s.cell.method: s.rank for s in group.standings} for n, group in tables.items()}
+    assert ranks == {
+        3: {"scratch": 1, "kd": 2, "crd": 3},
+        1: {"kd": 1, "scratch": 2, "crd": 3, "at": 4},
+    }
+    assert [line.method for line in lines_of(tables[1]) if line.best] == ["kd"]
+    leaders = [row[2:4] for row in sections(findings([Comparison([*three, *one])]))["Who leads"]]
+    assert sorted((runs, best.split(",")[0]) for runs, best in leaders) == [("1", "kd"), ("3", "scratch")]
+
+
 def test_a_difference_counts_as_sure_by_its_corrected_p():
     tops = {
         "scratch": (0.1, 0.101, 0.102),

@@ -88,12 +88,8 @@ def standing_rows(group: Group, numbers: dict[int, int]) -> list[Row]:
     """
     found = group.standings
     leader = next((s.cell.score for s in found if s.rank == 1), Interval())
-    ordered = sorted(found, key=lambda s: (-_or_below(s.cell.score.mean), s.cell.method, s.cell.identity.config))
-    return [_standing_row(s, group, leader, numbers) for s in ordered]
-
-
-def _or_below(mean: float | None) -> float:
-    return -1.0 if mean is None else mean
+    of = {id(standing.cell): standing for standing in found}
+    return [_standing_row(of[id(cell)], group, leader, numbers) for cell in group.ordered]
 
 
 def _standing_row(standing: Standing, group: Group, leader: Interval, numbers: dict[int, int]) -> Row:

@@ -37,18 +37,19 @@ class Answer:
 
 def answers_of(groups: Sequence[Group]) -> list[Answer]:
     """One answer per data set that has a complete configuration, in the order of the tables."""
-    by_dataset: dict[str, list[Standing]] = {}
+    by_dataset: dict[str, list[Group]] = {}
     for group in groups:
         if group.taught:
-            by_dataset.setdefault(dataset_of(group.taught[0]), []).extend(group.standings)
-    return [answer for found in by_dataset.values() if (answer := _answer(found))]
+            by_dataset.setdefault(dataset_of(group.taught[0]), []).append(group)
+    return [answer for tables in by_dataset.values() if (answer := _answer(tables))]
 
 
-def _answer(found: Sequence[Standing]) -> Answer | None:
-    complete = [s for s in found if s.rank is not None and s.cell.score.mean is not None]
+def _answer(tables: Sequence[Group]) -> Answer | None:
+    firm = _firmest(tables)
+    complete = [(group.mean(s.cell), s) for group in firm for s in group.standings if s.rank is not None]
     if not complete:
         return None
-    best = max(complete, key=lambda s: (s.cell.score.mean or 0.0, s.cell.identity.config))
+    _, best = max(complete, key=lambda found: (found[0], found[1].cell.identity.config))
     cell = best.cell
     unit = cell.ranking.title.removesuffix(" %")
     return Answer(
@@ -60,8 +61,15 @@ def _answer(found: Sequence[Standing]) -> Answer | None:
         score=f"{number(cell.score.mean, 1)} %",
         interval=_interval(cell),
         against=_against(best),
-        rivals=_rivals(best.cell, [s.cell for s in found]),
+        rivals=_rivals(best.cell, [cell for group in tables for cell in group.cells]),
     )
+
+
+def _firmest(tables: Sequence[Group]) -> list[Group]:
+    """Those with most seeds of the tables that have a teacher, else of all: one lucky seed leads no table of three."""
+    taught = [group for group in tables if any(cell.teacher for cell in group.taught)] or list(tables)
+    most = max(len(group.seeds) for group in taught)
+    return [group for group in taught if len(group.seeds) == most]
 
 
 def _interval(cell: Cell) -> str:

@@ -82,6 +82,12 @@ def test_without_a_complete_method_nothing_is_recommended() -> None:
     assert "none is recommended" in report_page([], [], title="x")
 
 
+def test_a_table_of_one_seed_recommends_nothing_beside_one_of_three() -> None:
+    lucky = [record(run_spec(method, student="other_net"), 0.95) for method in ("scratch", "kd")]
+    (answer,) = answers_of(Comparison([*suite_records(), *lucky]).tables)
+    assert answer == answers_of(Comparison(suite_records()).tables)[0]
+
+
 def test_failures_and_their_reasons_are_there() -> None:
     runs = rows(data_of(report_page(suite_records(), [], title="x"))["runs"])
     failed = [run for run in runs if run["status"] != "ok"]
