@@ -22,7 +22,6 @@ UNDER_WAY = {
     "cub50_pretrained",
     "grocery_store",
     "stanford_cars_train_long",
-    "stanford_cars_train_tuning_long",
 }  # many hours of runs, recorded as they come
 
 
