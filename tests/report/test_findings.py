@@ -13,7 +13,7 @@ from fgkd.report.findings import findings
 from fgkd.report.html.configurations import cell_rows
 from fgkd.report.html.packing import Blocks
 from fgkd.report.lines import conditions, lines_of
-from fgkd.spec import Recipe
+from fgkd.spec import Recipe, teacher_run
 from tests.board_factory import TEACHER, record, run_spec, suite_records
 
 TOPS = {
@@ -152,6 +152,11 @@ def test_seconds_of_two_devices_are_not_mixed():
     assert set(summary(compared.records).train_seconds.dropna()) == {100.0, 150.0}
     on_page = {row["label"]: row["own"] for row in cell_rows(compared.cells, Blocks())}
     assert on_page == {"scratch": 100.0, "kd": 150.0, "crd": None}
+    for device, seconds in (("gpu", None), ("cpu", 9.0)):  # a teacher's own run tells those of the page's device
+        teacher = record(teacher_run(run_spec("kd").feed), 0.9, costs=Costs(train_seconds=9.0))
+        teacher = teacher.model_copy(update={"environment": teacher.environment.model_copy(update={"device": device})})
+        rows = cell_rows(Comparison([*slow, *fast, teacher]).cells, Blocks())
+        assert [row["own"] for row in rows if row["role"] == "teacher"] == [seconds]
 
 
 def test_tables_that_compare_nothing_are_left_out_and_failures_do_not_count():

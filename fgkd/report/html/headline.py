@@ -45,8 +45,7 @@ def answers_of(groups: Sequence[Group]) -> list[Answer]:
 
 
 def _answer(tables: Sequence[Group]) -> Answer | None:
-    firm = _firmest(tables)
-    complete = [(group.mean(s.cell), s) for group in firm for s in group.standings if s.rank is not None]
+    complete = [(group.mean(s.cell), s) for group in _firmest(tables) for s in group.standings if s.rank is not None]
     if not complete:
         return None
     _, best = max(complete, key=lambda found: (found[0], found[1].cell.identity.config))
@@ -66,9 +65,10 @@ def _answer(tables: Sequence[Group]) -> Answer | None:
 
 
 def _firmest(tables: Sequence[Group]) -> list[Group]:
-    """Those with most seeds of the tables that have a teacher, else of all: one lucky seed leads no table of three."""
-    taught = [group for group in tables if any(cell.teacher for cell in group.taught)] or list(tables)
-    most = max(len(group.seeds) for group in taught)
+    """Of the tables that rank anything, with a teacher if one has, those of most seeds: a lucky one leads no three."""
+    ranking = [group for group in tables if group.complete]
+    taught = [group for group in ranking if group.taught[0].teacher] or ranking
+    most = max((len(group.seeds) for group in taught), default=0)
     return [group for group in taught if len(group.seeds) == most]
 
 

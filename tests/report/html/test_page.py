@@ -88,6 +88,12 @@ def test_a_table_of_one_seed_recommends_nothing_beside_one_of_three() -> None:
     assert answer == answers_of(Comparison(suite_records()).tables)[0]
 
 
+def test_a_table_that_ranks_nothing_keeps_no_other_from_recommending() -> None:
+    unfinished = [record(run_spec("kd", seed=seed, student="other_net"), None if seed else 0.9) for seed in range(5)]
+    (answer,) = answers_of(Comparison([*suite_records(), *unfinished]).tables)
+    assert (answer.method, answer.student) == ("crd", "small_net")
+
+
 def test_failures_and_their_reasons_are_there() -> None:
     runs = rows(data_of(report_page(suite_records(), [], title="x"))["runs"])
     failed = [run for run in runs if run["status"] != "ok"]
