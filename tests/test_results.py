@@ -9,6 +9,7 @@ import pytest
 from fgkd.leaderboard import check_boards
 from fgkd.record import read_records
 from fgkd.report.findings import SEARCH
+from fgkd.report.findings.contrasts import PAIRS
 from fgkd.report.overview import check_overview
 from fgkd.spec import teacher_run
 from fgkd.suite import load_suite
@@ -42,6 +43,14 @@ def test_boards_are_regenerated_byte_for_byte(folder: Path) -> None:
 def test_the_page_over_all_suites_is_regenerated_byte_for_byte() -> None:
     assert (ROOT / "results" / "report.html").is_file()
     assert check_overview(ROOT / "results", SUITES) == []
+
+
+def test_what_the_reading_quotes_of_the_findings_is_what_they_say() -> None:
+    """Results move and a table that was copied by hand stays behind."""
+    reading, found = ((ROOT / "results" / name).read_text().splitlines() for name in ("README.md", "findings.md"))
+    quoted = [line for line in reading if line.startswith("| ") and " over " in line.split("|")[1]]
+    assert len(quoted) >= len(PAIRS) / 2
+    assert [line for line in quoted if line not in found] == []
 
 
 def test_every_run_of_the_suite_is_recorded_and_came_from_clean_code(folder: Path) -> None:

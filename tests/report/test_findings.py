@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import variance
+
 import pytest
 from scipy import stats
 
@@ -16,6 +18,7 @@ from fgkd.report.lines import conditions, lines_of
 from fgkd.spec import Recipe, teacher_run
 from tests.board_factory import TEACHER, record, run_spec, suite_records
 
+LEADERS = "Who leads, and how many methods are above and below (which significantly)"
 TOPS = {
     "cub200": {"scratch": (0.50, 0.52), "kd": (0.55, 0.58), "th_kd": (0.57, 0.61), "crd": (0.40, 0.41)},
     "cars": {"scratch": (0.30, 0.31), "kd": (0.25, 0.35), "th_kd": (0.33, 0.33), "crd": (0.36, 0.34)},
@@ -46,19 +49,20 @@ def sections(text: str) -> dict[str, list[list[str]]]:
 
 
 def test_the_best_and_what_is_above_kd_or_below_scratch(page):
-    (cub, cars) = page["Who leads"]
-    assert cub[0] == "cub200: small_net taught by big_net, 10 epochs"
-    assert cub[1:3] == ["4", "2"]
-    assert cub[3].startswith("th_kd, 59.00 [")
-    assert [cell[:2] for cell in cub[4:]] == ["1 ", "1 "]  # th_kd; crd
-    assert cars[3].startswith("crd, 35.00 [")
-    assert [cell[:2] for cell in cars[4:]] == ["3 ", "1 "]  # all but kd; kd
+    (cub, cars) = page[LEADERS]
+    assert cub[:2] == ["A", "cub200: small_net taught by big_net, 10 epochs"]
+    assert cub[2:4] == ["4", "2"]
+    assert cub[4].startswith("th_kd, 59.0 (")
+    assert cub[5:] == ["1", "2", "2", "1"]  # th_kd; scratch and crd; kd and th_kd; crd
+    assert cars[0] == "B"
+    assert cars[4].startswith("crd, 35.0 (")
+    assert cars[5:] == ["3", "0", "2", "1"]  # all but kd; nothing; th_kd and crd; kd
 
 
 def test_one_lucky_seed_does_not_lead_those_that_have_all():
     made = [*runs("cub200"), record(run_spec("lucky", seed=0, dataset="cub200"), 0.9)]
-    row = sections(findings([Comparison(made)]))["Who leads"][0]
-    assert row[3].startswith("th_kd, 59.00 [")
+    row = sections(findings([Comparison(made)]))[LEADERS][0]
+    assert row[4].startswith("th_kd, 59.0 (")
 
 
 def test_a_table_ranks_by_the_seeds_of_what_its_teacher_taught():
@@ -74,7 +78,7 @@ def test_a_table_ranks_by_the_seeds_of_what_its_teacher_taught():
         1: {"kd": 1, "scratch": 2, "crd": 3, "at": 4},
     }
     assert [line.method for line in lines_of(tables[1]) if line.best] == ["kd"]
-    leaders = [row[2:4] for row in sections(findings([Comparison([*three, *one])]))["Who leads"]]
+    leaders = [row[3:5] for row in sections(findings([Comparison([*three, *one])]))[LEADERS]]
     assert sorted((runs, best.split(",")[0]) for runs, best in leaders) == [("1", "kd"), ("3", "scratch")]
 
 
@@ -86,29 +90,102 @@ def test_a_difference_counts_as_sure_by_its_corrected_p():
         "at": (0.6, 0.4, 0.55),
     }
     made = [record(run_spec(m, seed=s), top) for m, found in tops.items() for s, top in enumerate(found)]
-    row = sections(findings([Comparison(made)]))["Who leads"][0]
-    assert row[4:] == ["2 (1)", "0 (0)"]
+    row = sections(findings([Comparison(made)]))[LEADERS][0]
+    assert row[5:] == ["2 (crd)", "1", "3 (at, crd)", "0"]
 
 
-def test_what_is_built_on_another_is_paired_by_seeds(page):
-    rows = page["What a method adds to the one it is built on"]
-    assert [row[:3] for row in rows] == [
-        [f"{t}: small_net taught by big_net, 10 epochs", "th_kd", "kd"] for t in ("cub200", "cars")
-    ]
+def test_what_a_method_adds_to_another_is_paired_by_seeds(page):
+    rows = {row[0]: row[1:] for row in page["The same in the narrower tables"]}
+    assert set(rows) == {"kd over scratch", "th_kd over kd"}
     low, high = stats.t.interval(0.95, 1, 2.5, stats.sem([2.0, 3.0]))
-    assert rows[0][3:] == [f"+2.50 [{low:+.2f}, {high:+.2f}]", "2"]
+    assert rows["th_kd over kd"][0] == f"+2.5 ({low:+.1f} to {high:+.1f})"
+    assert rows["th_kd over kd"][1].startswith("+3.0 (")
+    assert "What a method adds to another" not in page  # no table is wide
 
 
-def test_the_order_is_compared_between_tables_and_between_seeds(page):
-    rows = page["How firm the order is (Kendall's tau)"]
-    means = [[sum(tops) / 2 for tops in TOPS[name].values()] for name in TOPS]
-    across = stats.kendalltau(*means)
-    own = [stats.kendalltau(*zip(*TOPS[name].values(), strict=True)).statistic for name in TOPS]
-    assert [row[2] for row in rows] == [f"{tau:.2f}" for tau in (*own, across.statistic)]
-    assert rows[-1] == [
-        "cub200: small_net taught by big_net, 10 epochs", "cars: small_net taught by big_net, 10 epochs",
-        f"{across.statistic:.2f}", f"{across.pvalue:.2g}", "4",
+def test_the_order_is_compared_between_seeds(page):
+    rows = page["How firm the order is from seed to seed (Kendall's tau)"]
+    taus = [stats.kendalltau(*zip(*TOPS[name].values(), strict=True)).statistic for name in TOPS]
+    sds = [(sum(variance([100 * t for t in tops]) for tops in TOPS[name].values()) / 4) ** 0.5 for name in TOPS]
+    assert rows == [
+        [letter, "4", "2", f"{sd:.1f}", f"{tau:.2f}"] for letter, sd, tau in zip("AB", sds, taus, strict=True)
+    ]
+
+
+FIRST = {
+    "scratch": 30, "kd": 40, "kd+crd": 42, "th_kd": 39, "crd": 37, "dkd": 41, "fitnet": 45,
+    "nst": 20, "cc": 25, "at": 10,
+}  # fmt: skip
+SECOND = {**FIRST, "kd": 50, "kd+crd": 49, "th_kd": 44, "crd": 45, "rkd": 51, "dkd": 41}
+del SECOND["fitnet"]
+
+
+def tables(*wanted: tuple[str, dict[str, float]], seeds: int = 2) -> dict[str, list[list[str]]]:
+    """The page over tables on data sets of so many seeds each, whose scores lie a point apart."""
+    made = [
+        Comparison([
+            record(run_spec(method, seed=seed, dataset=dataset), (top + seed) / 100)
+            for method, top in tops.items()
+            for seed in range(seeds)
+        ])
+        for dataset, tops in wanted
     ]  # fmt: skip
+    return sections(findings(made))
+
+
+def test_wide_tables_come_first_and_alone_give_means_over_tables():
+    narrow = {"scratch": 10.0, "kd": 90.0, "kd+crd": 20.0, "th_kd": 30.0, "crd": 40.0}
+    found = tables(("few", narrow), ("cub200", FIRST), ("cars", SECOND))
+    assert [(row[0], row[1].split(":")[0]) for row in found[LEADERS]] == [
+        ("A", "cub200"), ("B", "cars"), ("C", "few"),
+    ]  # fmt: skip
+    pairs = {row[0]: row[1:] for row in found["What a method adds to another"]}
+    low, high = stats.t.interval(0.95, 1, 0.5, stats.sem([2.0, -1.0]))
+    assert pairs["kd+crd over kd"] == [
+        "+2.0 (+2.0 to +2.0)", "-1.0 (-1.0 to -1.0)", f"+0.5 ({low:+.1f} to {high:+.1f})",
+    ]  # fmt: skip
+    narrower = {row[0]: row[1:] for row in found["The same in the narrower tables"]}
+    assert narrower["kd+crd over kd"] == ["-70.0 (-70.0 to -70.0)"]
+
+
+def test_every_method_is_told_over_the_wide_tables_best_first():
+    found = tables(("cub200", FIRST), ("cars", SECOND))
+    (told,) = (found[title] for title in found if title.startswith("Every"))
+    rows = {row[0]: row[1:] for row in told}
+    assert list(rows)[:3] == ["fitnet", "rkd", "kd+crd"]  # over kd 5.0, 1.0, 0.5
+    assert rows["fitnet"] == ["45.5", "", "+5.0", "1", ""]
+    assert rows["kd"] == ["40.5", "50.5", "", "2", "2.0"]  # of eight shared ones third and first
+    assert rows["kd+crd"][-1] == "1.5"
+    assert rows["at"][:2] == ["10.5", "10.5"]
+
+
+def test_a_method_that_has_not_run_with_all_seeds_is_marked_and_not_ranked():
+    made = [
+        record(run_spec(method, seed=seed), (top + seed) / 100)
+        for method, top in FIRST.items()
+        for seed in range(1 if method == "fitnet" else 2)
+    ]
+    other = [record(run_spec(method, seed=0, dataset="cars"), top / 100) for method, top in FIRST.items()]
+    found = sections(findings([Comparison(made), Comparison(other)]))
+    (rows,) = (found[name] for name in found if name.startswith("Every"))
+    assert next(row for row in rows if row[0] == "fitnet") == [
+        "fitnet",
+        "45.0*",
+        "45.0",
+        "+5.0 (+5.0 to +5.0)",
+        "2",
+        "",
+    ]
+    assert next(row for row in rows if row[0] == "kd+crd")[-1] == "1.0"
+
+
+def test_the_order_is_compared_between_tables_that_share_enough_methods():
+    few = {"scratch": 10.0, "kd": 90.0, "kd+crd": 20.0, "th_kd": 30.0}
+    found = tables(("cub200", FIRST), ("cars", SECOND), ("few", few))
+    shared = [name for name in FIRST if name in SECOND]
+    tau = stats.kendalltau([FIRST[name] for name in shared], [SECOND[name] for name in shared])
+    rows = found["How firm it is from table to table: tau (methods, p)"]
+    assert rows == [["A", f"{tau.statistic:.2f} ({len(shared)}, {tau.pvalue:.2g})"]]
 
 
 def test_costs_are_ratios_to_scratch_and_savings_count_a_cohort_once():
@@ -162,9 +239,9 @@ def test_seconds_of_two_devices_are_not_mixed():
 def test_tables_that_compare_nothing_are_left_out_and_failures_do_not_count():
     assert findings([]).count("## ") == 0
     alone = [record(run_spec("scratch", seed=seed), 0.5) for seed in range(3)]
-    assert "Who leads" not in findings([Comparison(alone)])
-    row = sections(findings([Comparison(suite_records())]))["Who leads"][0]
-    assert row[1] == "4"
+    assert LEADERS not in findings([Comparison(alone)])
+    row = sections(findings([Comparison(suite_records())]))[LEADERS][0]
+    assert row[2] == "4"
 
 
 def test_a_larger_student_or_a_better_teacher_is_held_against_the_other():
@@ -196,10 +273,10 @@ def test_a_larger_student_or_a_better_teacher_is_held_against_the_other():
         ]
     }
     rows = sections(findings([Comparison(list(made.values()))]))["What a larger student or a better teacher buys"]
-    by_change = {(row[1], row[2]): row[3] for row in rows}
-    assert by_change["tiny to huge", "scratch"].startswith("+15.00 [")
-    assert by_change["tiny to huge", "kd"] == "+10.00 [+10.00, +10.00]"
-    assert by_change["poor to good", "kd"].startswith("+15.00 [")
+    by_change = {(row[2], row[3]): row[4] for row in rows}
+    assert by_change["tiny to huge", "scratch"].startswith("+15.0 (")
+    assert by_change["tiny to huge", "kd"] == "+10.0 (+10.0 to +10.0)"
+    assert by_change["poor to good", "kd"].startswith("+15.0 (")
     assert ("poor to good", "scratch") not in by_change
     assert len(rows) == 3
 
@@ -230,5 +307,5 @@ def test_learning_rates_are_held_against_each_other_and_searches_lead_nobody():
         ["cub200", "small_net", "kd", "0", "0.05: 50.0, 0.2: 50.0", "0.2"],
         ["cub200", "small_net", "scratch", "0", "0.05: 30.0, 0.2: 40.0", "0.2"],
     ]
-    (leader,) = found["Who leads"]
-    assert leader[3] == "kd, 60.00"
+    (leader,) = found[LEADERS]
+    assert leader[4] == "kd, 60.0"

@@ -1,0 +1,98 @@
+"""What a method adds to another, and what a larger student or a better teacher buys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from fgkd.report.comparison import Cell, Group
+from fgkd.report.evidence import interval, paired_interval
+from fgkd.report.findings.page import section, spread
+from fgkd.report.findings.tables import Table, wide
+from fgkd.report.lines import lead_cell
+
+PAIRS = (  # (method, what it is held against)
+    ("kd", "scratch"),
+    ("label_smoothing", "scratch"),
+    ("kd+crd", "scratch"),
+    ("kd+crd", "kd"),
+    ("kd+crd", "crd"),
+    ("kd+triplet_embedding", "kd"),
+    ("th_kd", "kd"),
+    ("th_kd_paper", "kd"),
+    ("th_kd_paper_conv_bn", "kd"),
+    ("th_kd_paper_orthogonal", "kd"),
+    ("th_kd_paper_conv_bn", "th_kd_paper"),
+    ("th_kd_paper_orthogonal", "th_kd_paper"),
+    ("th_kd+crd", "kd+crd"),
+    ("sh_kd(kd)", "kd"),
+    ("sh_kd+crd", "kd+crd"),
+)
+REFERENCES = ("scratch", "kd", "th_kd", "crd", "kd+crd")  # by which students and teachers are compared
+
+
+def contrasts(tables: Sequence[Table]) -> str:
+    """Two tables of `PAIRS`: over the wide tables with their mean, and over the others."""
+    counted = wide(tables)
+    others = [table for table in tables if not table.wide]
+    told = [
+        section("What a method adds to another", ("", *_letters(counted), "over them"), _pairs(counted, mean=True)),
+        section("The same in the narrower tables", ("", *_letters(others)), _pairs(others, mean=False)),
+    ]
+    return "\n".join(text for text in told if text)
+
+
+def _letters(tables: Sequence[Table]) -> list[str]:
+    return [table.letter for table in tables]
+
+
+def _pairs(tables: Sequence[Table], *, mean: bool) -> list[list[str]]:
+    rows = []
+    for method, base in PAIRS:
+        found = [table.difference(method, base) for table in tables]
+        means = [one.mean for one in found if one.mean is not None]
+        if means:
+            rows.append([f"{method} over {base}", *map(spread, found), *([spread(interval(means))] if mean else [])])
+    return rows
+
+
+def bought(tables: Sequence[Table]) -> str:
+    """What changes where tables differ by their student, or by their teacher, and by nothing else."""
+    rows = [row for pair in combinations(tables, 2) for row in _exchange(*sorted(pair, key=_capacity))]
+    names = ("data", "tables", "from and to", "method", "points", "pairs")
+    return section("What a larger student or a better teacher buys", names, rows)
+
+
+def _exchange(small: Table, large: Table) -> list[list[str]]:
+    if _surroundings(small.group) != _surroundings(large.group):
+        return []
+    (student, teacher), (other, another) = ((c.student, c.teacher) for c in map(_lead, (small, large)))
+    if (student == other) == (teacher == another):
+        return []
+    change = f"{student} to {other}" if student != other else f"{teacher} to {another}"
+    rows = []
+    for method in REFERENCES if student != other else REFERENCES[1:]:  # scratch has no teacher to exchange
+        if method in small.named and method in large.named:
+            found = paired_interval(large.named[method].scores, small.named[method].scores)
+            if found.mean is not None:
+                dataset = _lead(small).first.spec.feed.dataset.name
+                where = f"{small.letter}, {large.letter}"
+                rows.append([dataset, where, change, method, spread(found), str(found.n)])
+    return rows
+
+
+def _lead(table: Table) -> Cell:
+    return lead_cell(table.group)
+
+
+def _capacity(table: Table) -> tuple[float, float]:
+    """Parameters of the student, and the test accuracy of the teacher."""
+    taught = table.group.taught
+    told = [r.teacher.test_top1 for cell in taught for r in cell.records if r.teacher and r.teacher.test_top1]
+    return _lead(table).mean("student", "param_count") or 0.0, max(told, default=0.0)
+
+
+def _surroundings(group: Group) -> tuple[object, ...]:
+    """All that a table's runs share but student and teacher."""
+    spec = lead_cell(group).first.spec
+    return spec.feed.without_teacher().model_copy(update={"data_seed": 0}), spec.recipe

@@ -1,0 +1,82 @@
+"""The tables that findings speak of, each with the letter that stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from string import ascii_uppercase
+
+from fgkd.report.comparison import Cell, Comparison, Group
+from fgkd.report.evidence import Interval, paired_interval
+from fgkd.report.lines import heading, lead_cell, ordered_methods
+
+FEWEST = 3  # methods that make a table worth telling
+WIDE = 10  # methods of a table that says something of the field, not of a few
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of some suite and its letter."""
+
+    letter: str
+    group: Group
+
+    @cached_property
+    def named(self) -> dict[str, Cell]:
+        """The cells by what they are called, best first."""
+        return {name: cell for cell, name in ordered_methods(self.group)}
+
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """Of the methods that have all of the table's seeds, in percent, best first."""
+        complete = {id(cell) for cell in self.group.complete}
+        return {name: self.group.mean(cell) for name, cell in self.named.items() if id(cell) in complete}
+
+    @property
+    def wide(self) -> bool:
+        """Whether it counts for what is said over tables."""
+        return _width(self.group) >= WIDE
+
+    @property
+    def title(self) -> str:
+        """Tables of one pair differ by their recipes, of which the epochs tell most."""
+        return f"{heading(self.group)}, {lead_cell(self.group).first.spec.feed.epochs} epochs"
+
+    def difference(self, method: str, base: str) -> Interval:
+        """Points of `method` over `base` by runs with equal seeds; empty where the table lacks either."""
+        if method not in self.named or base not in self.named:
+            return Interval()
+        return paired_interval(self.named[method].scores, self.named[base].scores)
+
+
+def tables_of(suites: Iterable[Comparison]) -> list[Table]:
+    """Tables with a teacher, a `kd` to compare with and enough methods to put in order; the wide ones first."""
+    told = [group for suite in suites for group in suite.tables if _tells(group)]
+    ordered = sorted(told, key=lambda group: _width(group) < WIDE)
+    return [Table(_letter(i), group) for i, group in enumerate(ordered)]
+
+
+def _tells(group: Group) -> bool:
+    methods = {cell.method for cell in group.cells if cell.scores}
+    return any(cell.teacher for cell in group.taught) and "kd" in methods and len(methods) >= FEWEST
+
+
+def _width(group: Group) -> int:
+    return sum(bool(cell.scores) for cell in group.cells)
+
+
+def _letter(index: int) -> str:
+    """A to Z, then AA, AB and so on.
+
+    Example:
+        >>> [_letter(i) for i in (0, 25, 26, 52)]
+        ['A', 'Z', 'AA', 'BA']
+    """
+    more, last = divmod(index, len(ascii_uppercase))
+    return (_letter(more - 1) if more else "") + ascii_uppercase[last]
+
+
+def wide(tables: Sequence[Table]) -> list[Table]:
+    """Those that count for what is said over tables."""
+    return [table for table in tables if table.wide]
