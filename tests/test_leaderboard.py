@@ -350,6 +350,14 @@ def test_a_broken_record_is_named_and_the_board_stands(suite):
     assert str(suite) not in page
 
 
+def test_the_page_names_each_suite_once_with_its_versions(tmp_path):
+    made = [record(run_spec("kd", seed=seed), suite_version=version) for seed, version in enumerate((1, 10, 2))]
+    for one in [*made, record(run_spec("crd"), suite="other")]:
+        write_record(one, tmp_path / "records")
+    title = write_boards(tmp_path).readme.read_text().splitlines()[0]
+    assert title == "# Leaderboard of other (version 1), tiny (versions 1, 2, 10)"
+
+
 def test_a_suite_without_records_has_boards(tmp_path):
     files = write_boards(tmp_path / "new")
     assert files.leaderboard.read_text() == LONG + "\n"

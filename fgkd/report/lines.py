@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fgkd.record import RunRecord
@@ -101,6 +102,17 @@ def lead_cell(group: Group) -> Cell:
     """The cell whose teacher is plain, where there is one: SH-KD's wears a student's head and may be labelled so."""
     plain = (c for c in group.taught if not (c.first.spec.feed.teacher and c.first.spec.feed.teacher.head_from))
     return next(plain, group.taught[0])
+
+
+def suite_names(records: Iterable[RunRecord]) -> list[str]:
+    """The suites that runs came from, each with its versions, for example ``cub50 (versions 1, 2)``."""
+    versions: dict[str, set[str]] = {}
+    for record in records:
+        versions.setdefault(record.suite, set()).add(str(record.suite_version))
+    return [
+        f"{suite} (version{'s' if len(found) > 1 else ''} {', '.join(sorted(found, key=lambda v: (len(v), v)))})"
+        for suite, found in sorted(versions.items())
+    ]
 
 
 def conditions(group: Group) -> str:

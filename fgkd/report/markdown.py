@@ -9,7 +9,7 @@ from fgkd.report.answers import Book
 from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.evidence_table import evidence_section, latency_section
 from fgkd.report.latency import Latency
-from fgkd.report.lines import Line, conditions, failure_line, heading, lead_cell, lines_of, teacher_lines
+from fgkd.report.lines import Line, conditions, failure_line, heading, lead_cell, lines_of, suite_names, teacher_lines
 from fgkd.report.published import NOT_MEASURED, NOTHING, Published, citation, published_rows, sources_of
 from fgkd.report.sheet import markdown_text, number
 from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
@@ -17,10 +17,10 @@ from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
 _LEGEND = """\
 How to read the tables. *top-1*: percent of the test split, weights of the last epoch, mean +- half of the 95 %
 t-interval over runs. *vs scratch*, *vs kd*: mean paired difference in points over the same seeds; `*` marks a
-Holm-corrected p below 0.05. *rank*, **bold**: by the mean over the table's seeds, of
-methods that have them all; the table's seeds are those of the runs that its teacher taught. `~`: the interval overlaps
-the best's. *own s*, *shared s*: seconds that a run costs alone, its own and those for loading and the teacher.
-*runs*: ended well / recorded. A blank was not measured. Every number is in `leaderboard.csv` and `summary.csv`.
+Holm-corrected p below 0.05. *rank*, **bold**: by the mean over the table's seeds, of methods that have them all; the
+table's seeds are those of the runs that its teacher taught. `~`: the interval overlaps the best's. *own s*, *shared s*:
+seconds that a run costs alone, its own and those for loading and the teacher. *runs*: ended well / recorded. A blank
+was not measured. Every number is in `leaderboard.csv` and `summary.csv`.
 """
 _RETRIEVAL_LEGEND = """\
 Retrieval protocols are ranked and compared by *recall@1*: the percentage of test images whose nearest other one, by the
@@ -65,9 +65,8 @@ def board_markdown(
 
 
 def _head(records: Sequence[RunRecord], title: str) -> str:
-    suites = sorted({f"{record.suite} (version {record.suite_version})" for record in records})
     lines = [
-        f"# Leaderboard of {markdown_text(', '.join(suites) or title)}",
+        f"# Leaderboard of {markdown_text(', '.join(suite_names(records)) or title)}",
         "",
         "Generated from `records/`; edits here are lost.",
         "",

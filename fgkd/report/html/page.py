@@ -14,6 +14,7 @@ from fgkd.report.comparison import Comparison
 from fgkd.report.html.headline import answers_of
 from fgkd.report.html.payload import Beside, payload
 from fgkd.report.html.safety import digest, script_json, visible
+from fgkd.report.lines import suite_names
 
 SCRIPTS = (
     *("core", "state", "columns", "filters", "table", "axes", "scatter", "forest", "curves", "calibration"),
@@ -65,7 +66,7 @@ def _facts(records: Sequence[RunRecord]) -> dict[str, object]:
     return {
         "runs": len(records),
         "failed": sum(record.status != "ok" for record in records),
-        "suites": sorted({f"{record.suite} (version {record.suite_version})" for record in records}),
+        "suites": suite_names(records),
         "commits": sorted({record.environment.code_commit or "unknown" for record in records}),
         "devices": sorted({record.environment.device for record in records if record.environment.device}),
     }
