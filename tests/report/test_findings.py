@@ -207,6 +207,28 @@ def test_costs_are_ratios_to_scratch_and_savings_count_a_cohort_once():
     assert saved == ["tiny", "8", f"{alone / 3600:.2f}", f"{cohort / 3600:.2f}", f"{alone / cohort:.2f}"]
 
 
+def test_cohorts_of_one_feed_pay_each_for_themselves():
+    """Their id is the feed's: runs that came later, or beside them in another process, had a teacher of their own."""
+
+    def saved(*started: str) -> str:
+        made = [
+            one.model_copy(
+                update={
+                    "costs": Costs(train_seconds=10.0, shared_seconds=40.0),
+                    "cohort": CohortFacts(size=4, id="c1"),
+                    "environment": one.environment.model_copy(update={"started": started[i % 2]}),
+                }
+            )
+            for i, one in enumerate(runs("cub200"))
+        ]
+        title = "What teaching together has saved, by the seconds in the records"
+        return sections(findings([Comparison(made)]))[title][0][-1]
+
+    twice = f"{(80 + 8 * 40) / (80 + 2 * 40):.2f}"
+    assert saved("2026-11-20T10:00:00+00:00", "2026-11-21T10:00:00+00:00") == twice
+    assert saved("2026-11-20T10:00:00+00:00", "2026-11-20T10:00:00+00:00") == twice  # eight cannot be one of four
+
+
 def test_seconds_of_two_devices_are_not_mixed():
     """A run on a fast device says nothing against a method whose other runs had a slow one."""
 

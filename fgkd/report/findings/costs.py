@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 
+from fgkd.record import RunRecord
 from fgkd.report.comparison import Comparison
 from fgkd.report.evidence import interval
 from fgkd.report.findings.page import section
@@ -37,14 +39,30 @@ def savings(suites: Iterable[Comparison]) -> str:
     for suite in suites:
         records = [r for r in suite.records if r.status == "ok" and r.spec.role == "student"]
         own = sum(r.costs.train_seconds or 0.0 for r in records)
-        alone = own + sum(r.costs.shared_seconds or 0.0 for r in records)
-        shared: dict[object, float] = {}
-        for record in records:  # what a cohort shares is paid once, by whoever had the most of it
-            key = record.cohort.id or record.run_id
-            shared[key] = max(shared.get(key, 0.0), record.costs.shared_seconds or 0.0)
-        together = own + sum(shared.values())
+        alone = own + sum(_shared(r) for r in records)
+        together = own + _paid(records)
         if together:
             runs, hours = str(len(records)), (f"{seconds / 3600:.2f}" for seconds in (alone, together))
             rows.append([suite.records[0].suite, runs, *hours, number(alone / together, 2)])
     names = ("suite", "runs", "hours one by one", "hours in cohorts", "ratio")
     return section("What teaching together has saved, by the seconds in the records", names, rows)
+
+
+def _shared(record: RunRecord) -> float:
+    return record.costs.shared_seconds or 0.0
+
+
+def _paid(records: Iterable[RunRecord]) -> float:
+    """Seconds of loading and teaching: those of a cohort once, by whoever of it had the most.
+
+    A cohort's id is of its feed: what is added to a feed later, or trained beside it by another process, pays anew.
+    """
+    cohorts: dict[object, list[RunRecord]] = {}
+    for record in records:
+        facts = record.cohort
+        key = (
+            (facts.id, facts.size, record.environment.device, record.environment.started) if facts.id else record.run_id
+        )
+        cohorts.setdefault(key, []).append(record)
+    # several processes may start in the same second: more records than a cohort has learners are of several
+    return sum(ceil(len(found) / found[0].cohort.size) * max(map(_shared, found)) for found in cohorts.values())
