@@ -134,7 +134,9 @@ def test_a_signal_saves_and_the_same_command_continues(  # noqa: PLR0917
     assert not list(desk.kept.iterdir())
     for run_id in manifest["runs"]:
         record = json.loads((desk.records_folder / f"{run_id}.json").read_text())
-        assert record["costs"]["train_seconds"] > 1.2 * manifest["cohort"]["seconds"][run_id]  # of three launches
+        assert (
+            record["costs"]["train_seconds"] > manifest["cohort"]["seconds"][run_id]
+        )  # of three launches, not of the last
         assert record["environment"]["started"] == manifest["cohort"]["started"]
 
 
