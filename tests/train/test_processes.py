@@ -83,6 +83,15 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path: Path) -> Non
             torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4)
 
 
+def halfway(folder: Path) -> bool:
+    """Whether both processes have saved an epoch of the cohort: three learners and a manifest each."""
+    try:
+        found = [path for path in folder.glob("cache2/checkpoints/*/0*-r?") if len(list(path.iterdir())) == 4]
+    except FileNotFoundError:  # what the teacher saved was removed meanwhile, for its training is over
+        return False
+    return len(found) == 2
+
+
 def kill_all(launcher: subprocess.Popen) -> None:
     """SIGKILL for a launcher and its processes, which are no process group."""
     children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
@@ -100,9 +109,9 @@ def test_two_processes_that_were_killed_continue_bit_for_bit(tmp_path: Path) -> 
     expected = bench(through, 2)
     with (killed / "log2.txt").open("w") as log:
         process = launch(killed, 2, log, "--checkpoint-every", "0.01s")
-        halfway = lambda: [path for path in killed.glob("cache2/checkpoints/*/0*-r?") if len(list(path.iterdir())) == 4]
-        while process.poll() is None and len(halfway()) < 2:  # three learners and a manifest, of each process
+        while process.poll() is None and not halfway(killed):
             time.sleep(0.002)
+        assert process.poll() is None, (killed / "log2.txt").read_text()[-6000:]
         kill_all(process)
     found = bench(killed, 2)
     assert "continues after 1 epochs and 0 steps" in (killed / "log2.txt").read_text()
