@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 import torch
@@ -19,33 +18,36 @@ from fgkd.report.comparison import cells_of
 from fgkd.report.html.latency import with_latency
 from fgkd.report.latency import Latency, latencies_of, latency_path, read_latencies, write_latencies
 from tests.board_factory import record, run_spec
+from tests.hand_clock import HandClock
 
 ROW = Latency("net", 32, 10, 20, 1.5, 2.5, 64, 1000.0, "Some CPU", 2, "fp32", "2.0", "1.0", "2026-01-01T00:00:00+00:00")
 CPU = torch.device("cpu")
 
 
 class Sleeper(nn.Module):
-    """Takes a known time: a part for the call, and a part for each image."""
+    """Takes a known time: a part for the call, and a part for each image; every fifth call twice as long."""
 
-    def __init__(self):
+    def __init__(self, clock):
         super().__init__()
-        self.calls = []
+        self.clock, self.calls = clock, []
 
     def forward(self, images):
         assert torch.is_inference_mode_enabled()
         assert not self.training
         self.calls.append(tuple(images.shape))
-        time.sleep(0.002 + 0.0005 * len(images))
+        self.clock.sleep((0.002 + 0.0005 * len(images)) * (1 + (len(self.calls) % 5 == 0)))
         return images
 
 
-def test_times_are_of_one_image_and_of_batches():
-    sleeper = Sleeper()
+def test_times_are_of_one_image_and_of_batches(monkeypatch):
+    clock = HandClock()
+    monkeypatch.setattr("fgkd.models.latency.time", clock)
+    sleeper = Sleeper(clock)
     found = time_network(sleeper, 16, batch_size=8, device=CPU, seconds=0)
     assert sleeper.calls == [(1, 3, 16, 16)] * (WARM_UP + FEWEST) + [(8, 3, 16, 16)] * (WARM_UP + FEWEST)
-    assert 2.5 <= found.batch1_ms < 10
-    assert found.batch1_ms <= found.batch1_ms_p90
-    assert 8 / 0.024 < found.images_per_second <= 8 / 0.006
+    assert found.batch1_ms == pytest.approx(2.5)
+    assert found.batch1_ms_p90 == pytest.approx(5)
+    assert found.images_per_second == pytest.approx(8 / 0.006)
 
 
 def test_threads_are_given_back():
