@@ -7,10 +7,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before torch is imported: the networks here are too small for more threads, which on a busy machine wait for each
 # other until seconds are minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A busy machine is no failure: examples may take as long as they take.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:

@@ -20,7 +20,6 @@ from tests.any_model import TEXT, any_of
 
 thorough = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 SPECS = any_of(RunSpec)

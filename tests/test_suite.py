@@ -419,7 +419,7 @@ FULL = {
 TEXT = yaml.safe_dump(FULL)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.data())
 def test_mutated_text_brings_user_errors_only(fuzz_path: Path, data: st.DataObject) -> None:
     text = TEXT
@@ -451,7 +451,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(spots(FULL)[1:]), ODD)
 def test_mutated_values_bring_user_errors_only(fuzz_path: Path, spot: tuple[Any, ...], odd: Any) -> None:
     value = copy.deepcopy(FULL)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 EXAMPLES = int(os.environ.get("FGKD_FUZZ", "60"))
 fuzz = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )

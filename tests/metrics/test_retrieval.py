@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fgkd.metrics.retrieval as module
@@ -51,7 +51,6 @@ def test_blocks_of_any_size_give_the_loop(chunk, classes):
     )
 
 
-@settings(deadline=None)
 @given(st.integers(2, 25), st.integers(1, 8), st.integers(0, 999))
 def test_ties_count_against_the_embedding(n, classes, seed):
     draw = torch.Generator().manual_seed(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest, bootstrap
@@ -21,7 +21,6 @@ def test_mcnemar_is_the_binomial_test_of_the_images_that_differ(wins, losses):
     assert mcnemar(wins, losses) == mcnemar(losses, wins)
 
 
-@settings(deadline=None)
 @given(hits)
 def test_pairs_are_counted_image_by_image_and_mirror(both):
     ours, theirs = both
