@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
+from itertools import chain
+from typing import Any
 
 SURE = 0.9  # likeness, in [0, 1], from which on the nearest name is the only one that is offered
 
@@ -27,6 +29,29 @@ class UserErrors(UserError):
         lines = [title] if title else []
         lines += [f"- {problem}" for problem in self.problems] if len(self.problems) > 1 or title else self.problems
         super().__init__("\n".join(lines))
+
+
+def answer_all(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """The answer to every question, by its name; what the user has to mend about any of them is told at once.
+
+    Raises:
+        UserError: of the one question that had no answer, as it raised it.
+        UserErrors: of several questions, in one list.
+    """
+    answers: dict[str, Any] = {}
+    errors: list[UserError] = []
+    for name, ask in questions.items():
+        try:
+            answers[name] = ask()
+        except UserError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        lists = [error.problems if isinstance(error, UserErrors) else [str(error)] for error in errors]
+        problems = list(chain.from_iterable(lists))
+        raise UserErrors(problems, f"{len(problems)} things to mend")
+    return answers
 
 
 class Stopped(KeyboardInterrupt):

@@ -251,11 +251,27 @@ def test_the_script_runs_as_a_file_and_shadows_no_library(tmp_path: Path) -> Non
 
 
 def test_mistaken_flags_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--data-root", "nowhere", "--weights", "elsewhere", "--shard", "4/4"]
+    flags = ["--data-root", "nowhere", "--weights", "elsewhere", "--shard", "4/4", "--methods", "kdd,crdd"]
     assert main([*SMOKE, *flags]) == 2
     told = capsys.readouterr().err
-    assert "3 flags to mend" in told
-    assert all(part in told for part in ("data root nowhere", "weights folder elsewhere", "I from 0 to N - 1"))
+    assert "5 things to mend" in told
+    flags_and_names = ("data root nowhere", "weights folder elsewhere", "I from 0 to N - 1", "'kdd'", "'crdd'")
+    assert all(part in told for part in flags_and_names)
+
+
+def test_one_mistaken_name_is_told_without_a_heading(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMOKE, "--methods", "kdd"]) == 2
+    assert capsys.readouterr().err.startswith("fgkd: unknown method of this suite 'kdd'")
+
+
+def test_the_faults_of_a_suite_are_told_beside_a_mistaken_flag(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "own.yaml").write_text("student: [x]\ndataset: [y]\n")
+    assert main(["bench", "--suite", str(tmp_path / "own.yaml"), "--data-root", "nowhere"]) == 2
+    told = capsys.readouterr().err
+    assert "8 things to mend" in told
+    assert all(part in told for part in ("data root nowhere", "own.yaml:1:1: student:", "own.yaml:2:1: dataset:"))
 
 
 def test_a_command_that_loads_torch_ends_quietly(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from fgkd.cli.places import (
     writable,
 )
 from fgkd.cli.print import console, print_json, table
-from fgkd.errors import UserError, UserErrors
+from fgkd.errors import UserError, answer_all
 from fgkd.spec import RunSpec
 from fgkd.suite import Filters, Suite, load_suite, suite_names, suite_path
 from fgkd.suite.check import Known
@@ -32,8 +32,7 @@ def bench(args: Namespace) -> int:
         return list_suites()
     if args.dry_run:
         return plan(args)
-    fields = option_fields(args)
-    suite, runs = chosen_runs(args)
+    suite, runs, fields = asked(args)
     writable(fields["results"], "--results")
     writable(fields["cache"], "--cache")
     from fgkd import runner
@@ -43,8 +42,7 @@ def bench(args: Namespace) -> int:
 
 def plan(args: Namespace) -> int:
     """Show what is missing of a suite, in order and priced; train nothing."""
-    fields = option_fields(args)
-    suite, runs = chosen_runs(args)
+    suite, runs, fields = asked(args)
     from fgkd import runner
 
     screen = None if args.json else console()
@@ -54,10 +52,20 @@ def plan(args: Namespace) -> int:
     return 0
 
 
-def option_fields(args: Namespace) -> dict[str, Any]:
-    """The fields of `fgkd.runner.Options`; checked here so that a mistake is told before anything large is imported."""
-    suite_path(_named(args))
-    readers: dict[str, Callable[[], Any]] = {
+def asked(args: Namespace) -> tuple[Suite, list[RunSpec], dict[str, Any]]:
+    """The suite, those of its runs that the flags ask for, and the fields of `fgkd.runner.Options`.
+
+    Raises:
+        UserError, UserErrors: everything that is wrong with the flags and the suite, together.
+    """
+    suite_path(_named(args))  # without a suite nothing can be said about the runs
+    answers = answer_all({**_option_readers(args), "chosen": lambda: chosen_runs(args)})
+    suite, runs = answers.pop("chosen")
+    return suite, runs, answers
+
+
+def _option_readers(args: Namespace) -> dict[str, Callable[[], Any]]:
+    return {
         "data_root": lambda: _existing(args.data_root),
         "results": lambda: args.results,
         "cache": lambda: cache_folder(args.cache),
@@ -72,16 +80,6 @@ def option_fields(args: Namespace) -> dict[str, Any]:
         "checkpoint_every": lambda: parse_period(args.checkpoint_every),
         "track": lambda: _split("--track", args.track) if args.track is not None else (),
     }
-    fields: dict[str, Any] = {}
-    problems: list[str] = []
-    for name, read in readers.items():
-        try:
-            fields[name] = read()
-        except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserErrors(problems, f"{len(problems)} flags to mend" if len(problems) > 1 else "")
-    return fields
 
 
 def _existing(root: Path | None) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fgkd.cli.bench import chosen_runs, option_fields
+from fgkd.cli.bench import asked
 from fgkd.cli.places import writable
 from fgkd.cli.print import console
 from fgkd.errors import UserError
@@ -51,8 +51,7 @@ def check(args: Namespace) -> None:
         raise UserError(f"--shards: expected 1 or more, found {args.shards}")
     if args.shard is not None:
         raise UserError(f"--shard: expected --shards N, each job gets its own part; found {args.shard!r}")
-    option_fields(args)
-    chosen_runs(args)
+    asked(args)
     parameters(args)
     if importlib.util.find_spec("submitit") is None:
         raise UserError("fgkd submit needs submitit; install it with: pip install 'fgkd[submit]'")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fgkd.cli.bench import chosen_runs, option_fields
+from fgkd.cli.bench import asked
 from fgkd.cli.places import cache_folder, data_root, weights_folder, writable
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError
@@ -23,8 +23,7 @@ REFUSED, UNKNOWN = 1, 2  # exit codes: a teacher does not pass; one could not be
 
 def train_teachers(args: Namespace) -> int:
     """Train, measure and record the teachers of a suite; nobody learns from them yet."""
-    fields = option_fields(args)
-    suite, runs = chosen_runs(args)
+    suite, runs, fields = asked(args)
     writable(fields["results"], "--results")
     writable(fields["cache"], "--cache")
     from fgkd import runner
@@ -44,8 +43,7 @@ def check_teachers(args: Namespace) -> int:
     if bool(args.suite) == bool(args.backbone):
         raise UserError("expected either --suite NAME, or --backbone NAME with --dataset NAME and --weights FILE")
     if args.suite:
-        fields = option_fields(args)
-        suite, runs = chosen_runs(args)
+        suite, runs, fields = asked(args)
         words = judge_suite(suite, runs, runner.Options(**fields))
         if not words:
             raise UserError(f"{suite.name}: none of the chosen runs has a teacher; see --methods and --teachers")
