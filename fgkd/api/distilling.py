@@ -19,6 +19,7 @@ from fgkd.data import augment_names, dataset_names, open_dataset
 from fgkd.errors import UserError, UserErrors
 from fgkd.export.choice import Chosen
 from fgkd.export.deployed import open_deployed
+from fgkd.models.hub import pretrained_name
 from fgkd.models.store import WeightStore
 from fgkd.plan import ancestors
 from fgkd.record import RunRecord, read_record, record_path, records_folder
@@ -57,7 +58,8 @@ def distill(
     Args:
         data: a folder of images (``train/CLASS/*.jpg`` and ``test/...``, or one folder of classes), a table of them, or
             a data set's name; ``folder:PATH`` and the like as in suites.
-        student: a timm name (with a tag, ``resnet18.a1_in1k``, it starts from those weights), or a suite's entry.
+        student: a timm name (with a tag, ``resnet18.a1_in1k``, it starts from those weights, without one from
+            random ones), or a suite's entry.
         teacher: likewise; a mapping may hold ``train: {epochs, batch_size, recipe, ...}``, or ``train: None`` for
             weights that classify these images already. None for methods without a teacher.
         method: such as ``kd``, ``kd+crd``, ``scratch``, or a suite's entry.
@@ -143,6 +145,8 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
     if not options.rerun:
         _refuse_other_images(run, folder, images)
     console = _Listener(silent=not verbose)
+    if _recorded(folder, run.run_id) is None:
+        _tell_random_starts(run, console)
     runner.bench(suite, [run], options, console)
     record = _recorded(folder, run.run_id)
     if record is None:
@@ -162,6 +166,17 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
         options.data_root,
         options.cache,
     )
+
+
+def _tell_random_starts(run: RunSpec, console: Console) -> None:
+    """Say where timm's weights could have been had: who leaves out a tag seldom means to start without them."""
+    networks = {"student": run.student}
+    if run.feed.teacher is not None:
+        networks = {"teacher": run.feed.teacher.backbone, **networks}
+    for role, network in networks.items():
+        if tagged := pretrained_name(network):
+            said = f"{role} {network.name} starts from random weights; {tagged} would start from timm's"
+            console.print(said, highlight=False, soft_wrap=True)
 
 
 def _refuse_other_images(run: RunSpec, folder: Path, images: _Images) -> None:

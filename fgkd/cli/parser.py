@@ -279,7 +279,9 @@ def _distill(commands: Any) -> None:
     command.add_argument("data", metavar="FOLDER", help="a folder of images, a table of them, or a data set's name")
     entry = "a timm name, or a mapping as in suites, such as '{backbone: resnet50.a1_in1k, train: {epochs: 10}}'"
     command.add_argument("--teacher", metavar="NAME", help=f"{entry}; none for methods without one")
-    command.add_argument("--student", required=True, metavar="NAME", help="a timm name, or a mapping as in suites")
+    command.add_argument(
+        "--student", required=True, metavar="NAME", help="likewise; without a tag, from random weights"
+    )
     command.add_argument("--method", default="kd", metavar="NAME", help="see fgkd methods (default: kd)")
     command.add_argument("--epochs", type=int, default=60, metavar="N", help="of the student (default: 60)")
     command.add_argument("--batch-size", type=int, metavar="N", help="default: 64, or less for few images")

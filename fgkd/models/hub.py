@@ -10,10 +10,11 @@ from urllib.request import Request, urlopen
 import torch
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError
-from timm.models import get_pretrained_cfg, parse_model_name
+from timm.models import get_pretrained_cfg, is_model, parse_model_name
 
 from fgkd.errors import UserError
 from fgkd.models.weights import read_shapes
+from fgkd.spec import BackboneSpec
 
 TIMEOUT = 5  # seconds
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -46,6 +47,19 @@ def weights_problem(name: str) -> str | None:
     if config.hf_hub_id:
         return _hub_problem(config.hf_hub_id, (config.hf_hub_filename,) if config.hf_hub_filename else WEIGHT_FILES)
     return _url_problem(str(config.url))
+
+
+def pretrained_name(spec: BackboneSpec) -> str | None:
+    """The name by which a plain timm name would start from timm's weights; None where there are none to start from.
+
+    Example:
+        >>> pretrained_name(BackboneSpec(name="resnet18")), pretrained_name(BackboneSpec(name="resnet18.a1_in1k"))
+        ('resnet18.a1_in1k', None)
+    """
+    if spec.source != "scratch" or spec.weights is not None or not is_model(spec.name):
+        return None
+    config = get_pretrained_cfg(spec.name)
+    return f"{spec.name}.{config.tag}" if config and config.has_weights and config.tag else None
 
 
 def _folder_problem(folder: Path) -> str | None:

@@ -124,6 +124,27 @@ def test_changed_images_are_not_passed_off_as_the_recorded_ones(done: fgkd.Disti
         extra.unlink()
 
 
+def test_who_leaves_out_a_tag_is_told_of_the_weights(
+    done: fgkd.Distilled,
+    home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session._Session, "run_cohort", lambda *args: None)
+    plain = {**SMALL, "verbose": True}
+    with pytest.raises(UserErrors, match="left no record"):
+        fgkd.distill(home / "pets", teacher=TEACHER, **plain, **places(tmp_path))
+    told = capsys.readouterr().out
+    assert "teacher test_resnet starts from random weights; test_resnet.r160_in1k would start from timm's" in told
+    assert "student test_efficientnet starts from random weights" in told
+    meant = {**plain, "student": {"backbone": "test_efficientnet", "weights": "none"}}
+    with pytest.raises(UserErrors, match="left no record"):
+        fgkd.distill(home / "pets", method="scratch", **meant, **places(tmp_path))
+    fgkd.distill(home / "pets", teacher=TEACHER, **plain, **places(home))  # recorded already
+    assert "random weights" not in capsys.readouterr().out
+
+
 def test_what_went_wrong_is_raised_and_not_only_printed(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
