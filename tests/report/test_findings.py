@@ -159,6 +159,22 @@ def test_every_method_is_told_over_the_wide_tables_best_first():
     assert rows["at"][:2] == ["10.5", "10.5"]
 
 
+def test_tables_that_differ_by_their_epochs_alone_count_as_one_setting():
+    def made(tops: dict[str, float], **feed: object) -> Comparison:
+        return Comparison([record(run_spec(method, **feed), top / 100) for method, top in tops.items()])
+
+    short, other = made(SECOND, dataset="cars"), made(FIRST, dataset="cub200")
+    longer = made({**SECOND, "kd": 60, "kd+crd": 64}, dataset="cars", epochs=30)
+    found = sections(findings([other, short, longer]))
+    low, high = stats.t.interval(0.95, 1, 1.75, stats.sem([2.0, (-1.0 + 4.0) / 2]))
+    (pairs,) = (row for row in found["What a method adds to another"] if row[0] == "kd+crd over kd")
+    assert pairs[1:] == ["+2.0", "-1.0", "+4.0", f"+1.8 ({low:+.1f} to {high:+.1f})"]
+    (rows,) = (found[name] for name in found if name.startswith("Every"))
+    ranked = next(row for row in rows if row[0] == "kd+crd")
+    assert ranked[-3:] == [pairs[-1], "2", "1.2"]  # first there, second and first here, of the eight shared ones
+    assert len(found[LEADERS]) == 3
+
+
 def test_a_method_that_has_not_run_with_all_seeds_is_marked_and_not_ranked():
     made = [
         record(run_spec(method, seed=seed), (top + seed) / 100)

@@ -8,7 +8,7 @@ from itertools import combinations
 from fgkd.report.comparison import Cell, Group
 from fgkd.report.evidence import interval, paired_interval
 from fgkd.report.findings.page import section, spread
-from fgkd.report.findings.tables import Table, wide
+from fgkd.report.findings.tables import Table, by_setting, wide
 from fgkd.report.lines import lead_cell
 
 PAIRS = (  # (method, what it is held against)
@@ -36,7 +36,7 @@ def contrasts(tables: Sequence[Table]) -> str:
     counted = wide(tables)
     others = [table for table in tables if not table.wide]
     told = [
-        section("What a method adds to another", ("", *_letters(counted), "over them"), _pairs(counted, mean=True)),
+        section("What a method adds to another", ("", *_letters(counted), "over settings"), _pairs(counted, mean=True)),
         section("The same in the narrower tables", ("", *_letters(others)), _pairs(others, mean=False)),
     ]
     return "\n".join(text for text in told if text)
@@ -50,7 +50,7 @@ def _pairs(tables: Sequence[Table], *, mean: bool) -> list[list[str]]:
     rows = []
     for method, base in PAIRS:
         found = [table.difference(method, base) for table in tables]
-        means = [one.mean for one in found if one.mean is not None]
+        means = by_setting(tables, [one.mean for one in found])
         if means:
             rows.append([f"{method} over {base}", *map(spread, found), *([spread(interval(means))] if mean else [])])
     return rows

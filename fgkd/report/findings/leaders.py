@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
+from statistics import fmean
 
 from fgkd.report.comparison import Cell
 from fgkd.report.evidence import Difference, interval
 from fgkd.report.findings.page import section, spread
-from fgkd.report.findings.tables import Table, wide
+from fgkd.report.findings.tables import Table, by_setting, wide
 from fgkd.report.lines import SIGNIFICANT
 from fgkd.report.sheet import number
 
@@ -48,10 +49,10 @@ def _beyond(found: Sequence[tuple[str, Difference]], sign: int) -> str:
 
 
 def methods(tables: Sequence[Table]) -> str:
-    """Means of every method in the wide tables, by its mean difference from `kd` over those that it stands in."""
+    """Means of every method in the wide tables, by its mean difference from `kd` over the settings it stands in."""
     counted = wide(tables)
     over = {
-        name: [mean for table in counted if (mean := table.difference(name, "kd").mean) is not None]
+        name: by_setting(counted, [table.difference(name, "kd").mean for table in counted])
         for table in counted
         for name in table.named
     }
@@ -68,7 +69,7 @@ def methods(tables: Sequence[Table]) -> str:
         if means
     }
     ordered = sorted(rows, key=lambda name: (-sum(over[name]) / len(over[name]), name))
-    names = ("method", *(table.letter for table in counted), "over kd", "tables", "mean rank")
+    names = ("method", *(table.letter for table in counted), "over kd", "settings", "mean rank")
     title = "Every method in the wide tables: means, * where not all seeds have run, and ranks of those ranked in all"
     return section(title, names, [rows[name] for name in ordered])
 
@@ -87,8 +88,7 @@ def _mean_ranks(tables: Sequence[Table]) -> dict[str, float]:
     if len(tables) < 2:
         return {}
     shared = set.intersection(*(set(table.means) for table in tables))
-    ranks = {name: [_rank(table.means, name, shared) for table in tables] for name in shared}
-    return {name: sum(found) / len(found) for name, found in ranks.items()}
+    return {name: fmean(by_setting(tables, [_rank(table.means, name, shared) for table in tables])) for name in shared}
 
 
 def _rank(means: dict[str, float], name: str, among: set[str]) -> float:

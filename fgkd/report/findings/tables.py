@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 from string import ascii_uppercase
 
 from fgkd.report.comparison import Cell, Comparison, Group
@@ -35,13 +36,19 @@ class Table:
 
     @property
     def wide(self) -> bool:
-        """Whether it counts for what is said over tables."""
+        """Whether it counts for what is said over settings."""
         return _width(self.group) >= WIDE
 
     @property
     def title(self) -> str:
         """Tables of one pair differ by their recipes, of which the epochs tell most."""
         return f"{heading(self.group)}, {lead_cell(self.group).first.spec.feed.epochs} epochs"
+
+    @cached_property
+    def setting(self) -> tuple[object, ...]:
+        """What this table shares with those that differ from it by their epochs alone: pair, data, view and recipe."""
+        spec = lead_cell(self.group).first.spec
+        return spec.student, spec.feed.model_copy(update={"data_seed": 0, "epochs": 1}), spec.recipe
 
     def difference(self, method: str, base: str) -> Interval:
         """Points of `method` over `base` by runs with equal seeds; empty where the table lacks either."""
@@ -77,6 +84,18 @@ def _letter(index: int) -> str:
     return (_letter(more - 1) if more else "") + ascii_uppercase[last]
 
 
+def by_setting(tables: Sequence[Table], figures: Iterable[float | None]) -> list[float]:
+    """The figures of `tables`, one each or None, as one mean for every setting that has any.
+
+    The same students for three times the epochs are no second witness, and so count together.
+    """
+    found: dict[tuple[object, ...], list[float]] = {}
+    for table, figure in zip(tables, figures, strict=True):
+        if figure is not None:
+            found.setdefault(table.setting, []).append(figure)
+    return [fmean(together) for together in found.values()]
+
+
 def wide(tables: Sequence[Table]) -> list[Table]:
-    """Those that count for what is said over tables."""
+    """Those that count for what is said over settings."""
     return [table for table in tables if table.wide]
