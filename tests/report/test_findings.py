@@ -159,10 +159,22 @@ def test_every_method_is_told_over_the_wide_tables_best_first():
     assert rows["at"][:2] == ["10.5", "10.5"]
 
 
-def test_tables_that_differ_by_their_epochs_alone_count_as_one_setting():
-    def made(tops: dict[str, float], **feed: object) -> Comparison:
-        return Comparison([record(run_spec(method, **feed), top / 100) for method, top in tops.items()])
+def made(tops: dict[str, float], **spec: object) -> Comparison:
+    """A table of one seed."""
+    return Comparison([record(run_spec(method, **spec), top / 100) for method, top in tops.items()])
 
+
+@pytest.mark.parametrize(
+    "other",
+    [{"student": "other_net"}, {"teacher": TEACHER.model_copy(update={"seed": 7})}, {"recipe": Recipe(lr=0.5)}],
+)
+def test_tables_that_differ_by_more_than_their_epochs_are_settings_of_their_own(other):
+    found = sections(findings([made(FIRST), made(SECOND, epochs=30, **other)]))
+    (rows,) = (found[name] for name in found if name.startswith("Every"))
+    assert next(row for row in rows if row[0] == "kd+crd")[-2] == "2"
+
+
+def test_tables_that_differ_by_their_epochs_alone_count_as_one_setting():
     short, other = made(SECOND, dataset="cars"), made(FIRST, dataset="cub200")
     longer = made({**SECOND, "kd": 60, "kd+crd": 64}, dataset="cars", epochs=30)
     found = sections(findings([other, short, longer]))
