@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fgkd.data import augment_names, dataset_names
-from fgkd.errors import UserError
+from fgkd.errors import UserError, UserErrors
 from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Filters, Suite, load_suite, suite_names
 from fgkd.suite.check import Known
@@ -381,6 +381,29 @@ def test_anchors_and_merge_keys_work() -> None:
 def test_bad_sets_are_told_with_their_flag(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="--set"):
         suite(tmp_path).runs(sets=[text])
+
+
+def test_bad_sets_and_filters_are_told_together(tmp_path: Path) -> None:
+    with pytest.raises(UserErrors) as caught:
+        suite(tmp_path).runs(
+            Filters(methods=("kdd",), datasets=("cub51",), seeds=("7", "0")), sets=["epoch=3", "epochs"]
+        )
+    told = caught.value.problems
+    assert len(told) == 5
+    for text, expected in zip(told, ("epoch=3", "--set epochs", "cub51", "kdd", "'7'"), strict=True):
+        assert expected in text
+
+
+def test_filters_are_judged_by_the_sets_that_hold(tmp_path: Path) -> None:
+    with pytest.raises(UserErrors) as caught:
+        suite(tmp_path).runs(Filters(methods=("dkd",)), sets=["methods=[dkd]", "epoch=3"])
+    assert len(caught.value.problems) == 1
+    assert "epoch" in caught.value.problems[0]
+
+
+def test_a_filter_of_teachers_needs_teachers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown teacher of this suite 'big'; known: none"):
+        suite(tmp_path, teachers=[], methods=["scratch"]).runs(Filters(teachers=("big",)))
 
 
 def test_unknown_suite_offers_near_names() -> None:

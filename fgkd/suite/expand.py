@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,9 +16,10 @@ from fgkd.suite.method_entries import MethodTable, ShKD
 from fgkd.yaml_places import dotted
 
 MOST_RUNS = 50_000
+Filters = Mapping[str, tuple[str, ...]]  # axis -> names or patterns; an axis without lets everything through
 
 
-@dataclass
+@dataclass(frozen=True)
 class Expansion:
     """A suite's settings and overrides on the way to runs."""
 
@@ -26,15 +27,15 @@ class Expansion:
     overrides: Sequence[Override]
     methods: MethodTable
     precision: Precision
-    seen: dict[str, list[str]] = field(default_factory=lambda: {axis: [] for axis in AXES})
 
-    def runs(self, filters: Mapping[str, tuple[str, ...]]) -> list[RunSpec]:
+    def runs(self, filters: Filters) -> list[RunSpec]:
         """Every run whose cell the filters let through, each once, in the grid's order; see `Suite.runs`."""
+        unknown = self.unknown_names(filters)
+        if unknown:
+            raise UserErrors(unknown)
         found: dict[str, RunSpec] = {}
         problems: list[str] = []
-        for here in cells(
-            self._base(), self.overrides, self.name_of, lambda axis, name: self._keep(filters, axis, name)
-        ):
+        for here in self._cells(filters):
             try:
                 run = self.run(here)
             except UserError as error:
@@ -46,12 +47,25 @@ class Expansion:
             if len(found) > MOST_RUNS or len(problems) > 20:
                 problems.append(f"the grid has more than {MOST_RUNS} runs" if found else "...")
                 break
-        problems = self._unmatched(filters) or problems
         if problems:
             raise UserErrors(problems)
         if not found:
             raise UserErrors(["the filters together let no run through; --dry-run without them lists all runs"])
         return list(found.values())
+
+    def unknown_names(self, filters: Filters) -> list[str]:
+        """A text for every filter that nothing answers to among the cells that the filters before it let through."""
+        problems: list[str] = []
+        known: dict[str, tuple[str, ...]] = {}
+        for axis in (axis for axis in AXES if axis in filters):
+            entries = dict.fromkeys(here.names[axis] for here in self._cells(known, axis))
+            names = [str(name) for name in entries if name is not None]
+            kept = tuple(pattern for pattern in filters[axis] if any(matches(name, pattern) for name in names))
+            noun = f"{axis.replace('_', ' ')} of this suite"
+            problems += [str(unknown_name(noun, pattern, names)) for pattern in filters[axis] if pattern not in kept]
+            if kept:
+                known[axis] = kept
+        return problems
 
     def run(self, here: Cell) -> RunSpec:
         """The run of one cell; its feed has a teacher only where the method asks something of one."""
@@ -103,21 +117,11 @@ class Expansion:
     def _base(self) -> Settings:
         return {"seeds": [0], "data_seeds": [0], **self.settings}
 
-    def _keep(self, filters: Mapping[str, tuple[str, ...]], axis: str, name: Any) -> bool:
-        if name is None:  # the one choice of an axis without entries: no teacher
-            return True
-        if str(name) not in self.seen[axis]:
-            self.seen[axis].append(str(name))
-        return axis not in filters or any(matches(name, pattern) for pattern in filters[axis])
+    def _cells(self, filters: Filters, last: str = AXES[-1]) -> Iterator[Cell]:
+        def keep(axis: str, name: Any) -> bool:  # a name of None: the one choice of an axis without entries
+            return name is None or axis not in filters or any(matches(name, pattern) for pattern in filters[axis])
 
-    def _unmatched(self, filters: Mapping[str, tuple[str, ...]]) -> list[str]:
-        """A text for every filter that nothing answers to."""
-        return [
-            str(unknown_name(f"{axis.replace('_', ' ')} of this suite", pattern, self.seen[axis]))
-            for axis, patterns in filters.items()
-            for pattern in patterns
-            if self.seen[axis] and not any(matches(name, pattern) for name in self.seen[axis])
-        ]
+        return cells(self._base(), self.overrides, self.name_of, keep, last)
 
 
 def _title(here: Cell) -> str:

@@ -50,8 +50,10 @@ class Cell:
     settings: Settings
 
 
-def cells(base: Settings, overrides: Sequence[Override], name_of: NameOf, keep: Keep) -> Iterator[Cell]:
-    """Every cell of the grid that `keep` lets through, axis by axis in the order of `AXES`."""
+def cells(
+    base: Settings, overrides: Sequence[Override], name_of: NameOf, keep: Keep, last: str = AXES[-1]
+) -> Iterator[Cell]:
+    """Every cell of the grid that `keep` lets through, axis by axis in the order of `AXES`, up to the axis `last`."""
 
     def grow(chosen: Mapping[str, Any], axes: Sequence[str]) -> Iterator[Cell]:
         here = cell(base, overrides, name_of, chosen)
@@ -62,7 +64,7 @@ def cells(base: Settings, overrides: Sequence[Override], name_of: NameOf, keep: 
             if keep(axes[0], name_of(axes[0], entry)):
                 yield from grow({**chosen, axes[0]: entry}, axes[1:])
 
-    yield from grow({}, AXES)
+    yield from grow({}, AXES[: AXES.index(last) + 1])
 
 
 def cell(base: Settings, overrides: Sequence[Override], name_of: NameOf, chosen: Mapping[str, Any]) -> Cell:

@@ -70,10 +70,14 @@ class Suite:
             precision: of training.
 
         Raises:
-            UserError, UserErrors: a bad `sets` or filter, or settings that no run can have.
+            UserError, UserErrors: every bad one of `sets`, with every bad filter, or settings that no run can have.
         """
-        overrides = (*self.overrides, *parse_sets(sets, self))
-        return Expansion(self.settings, overrides, self.methods, precision).runs((filters or Filters()).by_axis())
+        changes, problems = read_sets(sets, self)
+        grid = Expansion(self.settings, (*self.overrides, *changes), self.methods, precision)
+        wanted = (filters or Filters()).by_axis()
+        if problems:  # no run is as asked for; what the filters name can still be judged
+            raise UserErrors([*problems, *grid.unknown_names(wanted)])
+        return grid.runs(wanted)
 
 
 def load_suite(name_or_path: str | Path, known: Known | None = None, *, with_methods: bool = True) -> Suite:
@@ -163,8 +167,8 @@ def suite_path(name_or_path: str | Path) -> Path:
     raise unknown_name("suite", text, suite_names())
 
 
-def parse_sets(sets: Sequence[str], suite: Suite) -> list[Override]:
-    """``key=value`` texts as overrides without conditions; UserErrors where they make no sense in this suite."""
+def read_sets(sets: Sequence[str], suite: Suite) -> tuple[list[Override], list[str]]:
+    """``key=value`` texts as overrides without conditions, and what is wrong with those that this suite cannot take."""
     overrides, problems = [], []
     for text in sets:
         key, equals, value = text.partition("=")
@@ -177,7 +181,5 @@ def parse_sets(sets: Sequence[str], suite: Suite) -> list[Override]:
             override = override_of({"set": {key: document.value}})
             faults = check_overrides(suite.settings, [override], suite.known, suite.methods)
             problems += [f"--set {text}: {dotted(fault.path[3:]) or key}: {fault.text}" for fault in faults]
-            overrides.append(override)
-    if problems:
-        raise UserErrors(problems)
-    return overrides
+            overrides += [] if faults else [override]
+    return overrides, problems
