@@ -75,7 +75,7 @@ def print_plan(plan: Plan, prices: Sequence[CohortPrice], by: Yardstick | Sequen
         how = f"at {by} here, without loading and losses: --calibrate tells better"
     console.print(
         f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {sum(hours):.3g} h {how}; "
-        f"one by one it is {alone / macs:.2f} x as many MACs",
+        f"one by one it is {alone / macs if macs else 1:.2f} x as many MACs",  # no MACs: all is measured as it is
         highlight=False,
     )
 

@@ -202,6 +202,19 @@ def test_everything_missing_is_told_at_once(desk: Desk, capsys: pytest.CaptureFi
     assert not (desk.board / "records").exists() or not list((desk.board / "records").glob("*.json"))
 
 
+def test_a_batch_that_no_epoch_can_fill_is_told_with_the_rest(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "measure", lambda device: Yardstick(1e-9, 0.0))
+    flags = ["--set", "batch_size=5000", "--set", "teacher.train.batch_size=4000"]
+    for also in (["--set", "students=[{backbone: test_vit, weights: nowhere.safetensors}]"], ["--dry-run"]):
+        assert desk.bench(*flags, *also) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert "- batch_size: expected at most the " in told
+        assert "images of synthetic_birds, found 5000" in told
+        assert "teacher.train.batch_size: expected at most" in told
+
+
 def test_heads_of_equal_width_are_compared_in_the_record(desk: Desk) -> None:
     flags = ["--methods", "th_mixed", "--seeds", "1", "--set", "students=[{backbone: test_resnet, size: 32}]"]
     assert desk.bench(*flags) == 0

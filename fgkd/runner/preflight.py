@@ -18,7 +18,7 @@ from fgkd.models import create_backbone
 from fgkd.models import problems as backbone_problems
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
-from fgkd.runner.qualms import recipe_problems, teacher_problems
+from fgkd.runner.qualms import batch_problems, recipe_problems, teacher_problems
 from fgkd.runner.revisions import revision_problems
 from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
@@ -41,19 +41,20 @@ def check(
     problems += tracker_problems(options.track)
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
     classes: dict[DatasetSpec, int] = {}
+    images: dict[DatasetSpec, int] = {}
     for spec in datasets:
         found = data_problems(spec, options.data_root)
         if not found and not _folder_problems(options.cache):
             found = verdict_problems(spec, options.data_root, options.cache, say)
         problems += found
         try:
-            classes[spec] = sizes(spec, options)[0]
+            classes[spec], images[spec] = sizes(spec, options)
         except UserError:
             classes[spec] = 2  # reported already; the networks are still looked at
     if not problems and not options.rerun:
         present = {spec: open_dataset(spec, options.data_root, cache=options.cache).revision for spec in datasets}
         problems += revision_problems(folder, present)
-    problems += [*network_problems(runs, classes, options), *recipe_problems(runs)]
+    problems += [*network_problems(runs, classes, options), *recipe_problems(runs), *batch_problems(runs, images)]
     if not problems:
         problems += [*teacher_problems(runs, classes, options), *pair_problems(runs, classes)]
     if problems:

@@ -41,6 +41,25 @@ def _recipe_problems(run: RunSpec) -> Iterator[str]:
         )
 
 
+def batch_problems(runs: Iterable[RunSpec], images: Mapping[DatasetSpec, int]) -> list[str]:
+    """Batches that a training split cannot fill once, each told once.
+
+    Args:
+        images: for training, of each data set that is known.
+    """
+    trained = dict.fromkeys(
+        (run.feed.dataset, run.feed.batch_size, run.role)
+        for run in runs
+        if run.feed.epochs and run.feed.dataset in images
+    )
+    return [
+        f"{'teacher.train.' if role == 'teacher' else ''}batch_size: expected at most the {images[dataset]} training "
+        f"images of {dataset.name}, found {batch_size}; lower it"
+        for dataset, batch_size, role in trained
+        if batch_size > images[dataset]
+    ]
+
+
 def teacher_problems(runs: Iterable[RunSpec], classes: Mapping[DatasetSpec, int], options: Options) -> list[str]:
     """Teachers whose weights, used as they are, are of the wrong kind by name, configuration or file header."""
     store, problems = WeightStore(options.cache / "weights"), []

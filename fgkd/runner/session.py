@@ -37,7 +37,7 @@ from fgkd.runner.outcome import code_commit
 from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, plan_for, rerun_of, shard
 from fgkd.runner.preflight import check, network_problems, sizes
 from fgkd.runner.progress import SuiteProgress
-from fgkd.runner.qualms import twins
+from fgkd.runner.qualms import batch_problems, twins
 from fgkd.runner.resume import Checkpoints
 from fgkd.runner.space import check_space, disk_told, needs, refused_by_disk
 from fgkd.runner.summary import failures, still_running
@@ -70,8 +70,10 @@ def dry_run(
         The priced plan as plain values.
     """
     plan = plan_for(suite, runs, options)
-    classes = {spec: sizes(spec, options)[0] for spec in dict.fromkeys(run.feed.dataset for run in plan.runs)}
-    if problems := network_problems(plan.runs, classes, options, with_weights=False):
+    known = {spec: sizes(spec, options) for spec in dict.fromkeys(run.feed.dataset for run in plan.runs)}
+    classes, images = {spec: of[0] for spec, of in known.items()}, {spec: of[1] for spec, of in known.items()}
+    problems = network_problems(plan.runs, classes, options, with_weights=False)
+    if problems := [*problems, *batch_problems(plan.runs, images)]:
         raise UserErrors(problems)
     plan = in_order(plan, options)
     sized = lambda run: sizes(run.feed.dataset, options)
