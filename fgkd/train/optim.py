@@ -12,6 +12,7 @@ from torch import nn
 
 from fgkd.errors import unknown_name
 from fgkd.models import Backbone
+from fgkd.models.classifier import linear_layers
 from fgkd.spec import Recipe
 
 FUSED = {"sgd", "momentum", "adam", "adamw"}  # torch's own, with one kernel for all parameters on CPU and CUDA
@@ -24,8 +25,7 @@ def param_groups(network: nn.Module, objective: nn.Module, recipe: Recipe) -> li
     vectors (biases, norms, scales) are not decayed unless the recipe says ``decay_all``. The objective's parameters are
     treated as the network's are.
     """
-    head = getattr(network, "head", None)
-    at_head = {id(p) for p in (head().weight, head().bias)} if callable(head) and recipe.head_lr_scale != 1 else set()
+    at_head = classifier_ids(network) if recipe.head_lr_scale != 1 else set()
     by_layer = layer_scales(network, recipe.layer_decay)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for module in (network, objective):
@@ -39,6 +39,17 @@ def param_groups(network: nn.Module, objective: nn.Module, recipe: Recipe) -> li
         {"params": params, "weight_decay": decay, "lr": recipe.lr, "lr_scale": scale}  # the schedule applies the scale
         for (decay, scale), params in groups.items()
     ]
+
+
+def classifier_ids(network: nn.Module) -> set[int]:
+    """ids of the parameters that classify: those of the timm network inside, and of a head that a method put there.
+
+    `Head` alone would not do: of 1x1 convolutions and of several averaged classifiers it holds derived tensors.
+    """
+    nets = [module.net for module in network.modules() if isinstance(module, Backbone)]
+    found = {id(parameter) for net in nets for layer in linear_layers(net) for parameter in layer.parameters()}
+    head = getattr(network, "head", None)
+    return found | {id(tensor) for tensor in (head().weight, head().bias)} if callable(head) else found
 
 
 def layer_scales(network: nn.Module, decay: float | None) -> dict[int, float]:

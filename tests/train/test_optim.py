@@ -39,6 +39,24 @@ def test_the_head_learns_at_its_own_rate_and_frozen_parameters_not_at_all(networ
     assert id(frozen) not in ids(groups)
 
 
+@pytest.mark.parametrize(
+    ("name", "kwargs", "parts"),
+    [
+        ("test_resnet", {}, {"fc"}),
+        ("resnetv2_18", {}, {"head.fc"}),  # a convolution
+        ("deit_tiny_distilled_patch16_224", {"depth": 1}, {"head", "head_dist"}),
+        ("levit_128s", {}, {"head.linear", "head_dist.linear"}),  # a norm before each
+    ],
+)
+def test_classifiers_of_every_kind_learn_at_the_heads_rate(name: str, kwargs: dict, parts: set[str]) -> None:
+    net = create_backbone(BackboneSpec(name=name, kwargs=kwargs), num_classes=4, view_size=224)
+    groups = param_groups(net, nn.Identity(), Recipe(head_lr_scale=10))
+    names = {id(p): key for key, p in net.named_parameters()}
+    assert {names[i].removeprefix("net.") for i in ids(groups, lr_scale=10)} == {
+        f"{part}.{kind}" for part in parts for kind in ("weight", "bias")
+    }
+
+
 def rates(recipe: Recipe, network: nn.Module, epochs: int = 4, steps: int = 10) -> list[float]:
     optimizer = make_optimizer(network, nn.Identity(), recipe)
     schedule = make_schedule(optimizer, recipe, epochs=epochs, steps_per_epoch=steps)
