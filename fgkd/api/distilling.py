@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from fgkd import runner
 from fgkd.api.distilled import Distilled
-from fgkd.api.wishes import Entry, batch_size_for, dataset_entry, student_recipe, suite_name, teacher_entry
+from fgkd.api.wishes import Entry, batch_size_for, dataset_entry, plain, student_recipe, suite_name, teacher_entry
 from fgkd.cli import places
 from fgkd.cli.places import cache_folder, parse_precision, weights_folder
 from fgkd.data import augment_names, dataset_names, open_dataset
@@ -27,7 +28,9 @@ from fgkd.runner import Options
 from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
 from fgkd.suite.check import Known
+from fgkd.suite.form import explain
 from fgkd.suite.memory import make_suite
+from fgkd.yaml_places import dotted
 
 
 def distill(
@@ -90,7 +93,7 @@ def distill(
         rerun=rerun,
     )
     images = _Images.opened(dataset_entry(data, root), options)
-    size = batch_size or batch_size_for(images.training)
+    size = batch_size_for(images.training) if batch_size is None else batch_size
     suite = make_suite(
         {
             "name": suite_name(images.entry["name"]),
@@ -98,9 +101,9 @@ def distill(
             "description": "Made by fgkd.distill.",
             "datasets": [images.entry],
             "teachers": [] if teacher is None else [teacher_entry(teacher, size, images.classes)],
-            "students": [student if isinstance(student, str) else dict(student)],
-            "methods": [method if isinstance(method, str) else dict(method)],
-            "view": dict(view or {}),
+            "students": [plain(student)],
+            "methods": [plain(method)],
+            "view": {} if view is None else plain(view),
             "recipe": student_recipe(student, recipe, epochs),
             "epochs": epochs,
             "batch_size": size,
@@ -123,7 +126,11 @@ class _Images:
 
     @classmethod
     def opened(cls, entry: dict[str, Any], options: Options) -> _Images:
-        data = open_dataset(DatasetSpec.model_validate(entry), options.data_root, cache=options.cache)
+        try:
+            spec = DatasetSpec.model_validate(entry)
+        except ValidationError as error:
+            raise UserErrors(f"data.{dotted(e['loc'])}: {explain(e)}" for e in error.errors()) from None
+        data = open_dataset(spec, options.data_root, cache=options.cache)
         return cls(entry, len(data.train), data.num_classes, data.revision)
 
 

@@ -33,6 +33,8 @@ def dataset_entry(data: str | Path | Mapping[str, Any], data_root: Path | None) 
         name = dataset_entry(str(data.get("name", "")), data_root)["name"]
         return {**data, "name": name}
     text = str(data)
+    if not text:
+        raise UserError("data: expected a folder of images, a table of them, or the name of a data set, found nothing")
     prefix, colon, rest = text.partition(":")
     if colon and prefix in OWN:
         return {"name": f"{prefix}:{_absolute(rest, data_root)}"}
@@ -74,40 +76,49 @@ def batch_size_for(images: int) -> int:
     return next((size for size in (64, 32, 16, 8, 4) if 4 * size <= images), 2)
 
 
-def recipe_entry(given: Mapping[str, Any] | None, epochs: int, *, pretrained: bool, gentle: bool) -> dict[str, Any]:
+def plain(entry: Any) -> Any:
+    """Mappings as dicts, which a suite's checks know; anything else as it is, for them to tell what is wrong."""
+    return dict(entry) if isinstance(entry, Mapping) else entry
+
+
+def recipe_entry(given: Any, epochs: Any, *, pretrained: bool, gentle: bool) -> Any:
     """The recipe: the defaults with `given` over them; none of the defaults where it names an optimiser of its own.
 
     Args:
-        given: keys of `fgkd.spec.Recipe`.
+        given: keys of `fgkd.spec.Recipe`, or None; what is no mapping is given back.
         epochs: of the training; a tenth of them are warm-up.
         pretrained: whether the weights are to be fine-tuned.
         gentle: for teachers, which are large: a lower rate, and a higher one for their new classifier.
     """
-    given = dict(given or {})
-    if "optimizer" in given:
+    given = {} if given is None else plain(given)
+    if not isinstance(given, dict) or "optimizer" in given:
         return given
     lr = (1e-4 if gentle else 3e-4) if pretrained else 1e-3
     head = {"head_lr_scale": 10.0} if pretrained and gentle else {}
-    return {**ADAMW, "lr": lr, "warmup_epochs": round(WARMUP_SHARE * epochs, 3), **head, **given}
+    warmup = {"warmup_epochs": round(WARMUP_SHARE * epochs, 3)} if isinstance(epochs, int) else {}
+    return {**ADAMW, "lr": lr, **warmup, **head, **given}
 
 
-def teacher_entry(teacher: Entry, batch_size: int, num_classes: int) -> dict[str, Any]:
+def teacher_entry(teacher: Entry, batch_size: int, num_classes: int) -> Any:
     """A suite's teacher entry: fine-tuned first, unless it says ``train: null``.
 
     Of four classes or fewer, three times chance is more than one could ask of a teacher; its gate is then halfway from
     chance to certainty.
     """
-    entry: dict[str, Any] = {"backbone": teacher} if isinstance(teacher, str) else dict(teacher)
+    entry = {"backbone": teacher} if isinstance(teacher, str) else plain(teacher)
+    if not isinstance(entry, dict):
+        return entry
     if num_classes <= FEW_CLASSES:
         entry.setdefault("gate", round((1 + 1 / num_classes) / 2, 4))
-    if entry.get("train", {}) is None:
+    given = entry.get("train", {})
+    if not isinstance(given, Mapping):  # None: used as it is; anything else is a fault that the suite's checks tell
         return entry
-    train = {"epochs": TEACHER_EPOCHS, "batch_size": batch_size, **entry.get("train", {})}
+    train = {"epochs": TEACHER_EPOCHS, "batch_size": batch_size, **given}
     train["recipe"] = recipe_entry(train.get("recipe"), train["epochs"], pretrained=_pretrained(entry), gentle=True)
     return {**entry, "train": train}
 
 
-def student_recipe(student: Entry, given: Mapping[str, Any] | None, epochs: int) -> dict[str, Any]:
+def student_recipe(student: Entry, given: Mapping[str, Any] | None, epochs: int) -> Any:
     """The student's recipe, see `recipe_entry`."""
     return recipe_entry(given, epochs, pretrained=_pretrained(student), gentle=False)
 
@@ -116,6 +127,8 @@ def _pretrained(entry: Entry) -> bool:
     """Whether the entry's network starts from weights, as far as its form tells; faults are told later, together."""
     if isinstance(entry, str):
         return BackboneSpec.model_validate(entry).source != "scratch" if entry else False
+    if not isinstance(entry, Mapping):
+        return False
     name = str(entry.get("backbone") or entry.get("name") or "x")
     spec = BackboneSpec.model_validate(name)
     weights = entry.get("weights", spec.weights)

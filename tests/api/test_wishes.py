@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import fgkd
 from fgkd.api.wishes import dataset_entry, recipe_entry, student_recipe, teacher_entry
 from fgkd.errors import UserError
 
@@ -55,6 +56,32 @@ def test_pretrained_students_are_trained_more_gently() -> None:
     rate = lambda student: student_recipe(student, None, 10)["lr"]
     assert rate("resnet18.a1_in1k") == rate({"backbone": "resnet18", "weights": "mine.safetensors"}) == 3e-4
     assert rate("resnet18") == rate({"name": "resnet18.a1_in1k", "weights": "none"}) == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"teacher": 5}, "teachers"),
+        ({"teacher": {"backbone": "test_vit", "train": "full"}}, "teachers[0].train: expected a mapping"),
+        ({"teacher": {"backbone": "test_vit", "train": {"epochs": "ten"}}}, "teachers[0].train.epochs"),
+        ({"teacher": {"backbone": "test_vit", "train": {"recipe": "adamw"}}}, "teachers[0].train.recipe"),
+        ({"student": 5}, "students[0]"),
+        ({"method": 7}, "methods[0]"),
+        ({"view": "x"}, "view: expected a mapping"),
+        ({"recipe": "sgd"}, "recipe: expected a mapping"),
+        ({"epochs": "ten"}, "epochs: expected a valid integer"),
+        ({"batch_size": 0}, "batch_size: expected >= 2"),
+        ({"data": {"name": "synthetic_birds", "holdout": 0.9}}, "data.holdout: expected <= 0.5"),
+        ({"data": ""}, "data: expected a folder"),
+        ({"data": {}}, "data: expected a folder"),
+    ],
+)
+def test_a_wish_of_the_wrong_kind_is_told_by_its_place(tmp_path: Path, wish: dict, told: str) -> None:
+    birds = {"name": "synthetic_birds", "protocol": "tiny"}
+    wishes = {"data": birds, "teacher": "test_vit", "student": "test_resnet", **wish}
+    with pytest.raises(UserError) as caught:
+        fgkd.distill(wishes.pop("data"), results=tmp_path, cache=tmp_path, **wishes)
+    assert told in str(caught.value)
 
 
 def test_an_optimiser_of_ones_own_brings_its_own_settings() -> None:
