@@ -156,7 +156,15 @@ def _listing(place: _Place) -> Listing:
             raise
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"{place.where}: its files do not fit together ({what}); unpack them again") from error
+    if strange := [name for name in listing.class_names if not _is_text(name)]:
+        names = ", ".join(map(ascii, strange[:3]))
+        raise UserError(f"{place.where}: expected names of classes in UTF-8, found {names}; rename them")
     return class_disjoint(listing, place.where) if place.task == "retrieval" else listing
+
+
+def _is_text(name: str) -> bool:
+    """Whether records can hold it: the system gives names that are no UTF-8 as text with lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _resolve(spec: DatasetSpec, root: Path, cache: Path) -> _Place:

@@ -114,6 +114,18 @@ def test_class_unknown_to_train(tmp_path, write_picture):
         read("imagefolder", tmp_path)
 
 
+def test_names_that_are_no_text_are_refused(tmp_path, write_picture):
+    for split in ("train", "test"):
+        for i in range(4):
+            write_picture(tmp_path / "set" / split / "wren" / f"{i}.jpg")
+    for split in ("train", "test"):
+        folder = tmp_path / "set" / split / "wren"
+        folder.rename(folder.with_name("caf\udce9"))  # what the system makes of the byte e9
+        write_picture(folder / "a.jpg")
+    with pytest.raises(UserError, match=r"UTF-8, found 'caf\\udce9'; rename"):
+        open_dataset(DatasetSpec(name="folder:set"), tmp_path, cache=tmp_path / "cache")
+
+
 def test_folder_without_classes(tmp_path, write_picture):
     write_picture(tmp_path / "1.jpg")
     with pytest.raises(UserError, match="at least two folders, one per class, found 0"):
