@@ -50,7 +50,8 @@ class RunRecord(Part):
         metrics: which set -> name -> value; names are ``top1``, ``top5``, ``nll``, ``ece``, ``agreement``,
             ``recall_at_1``, ``map_at_r``, ``tar_at_far_1e-3`` and readouts such as ``top1/teacher_head``; hold-out has
             the ``temperature`` that test's ``ece_calibrated`` is taken at. Where the task is retrieval, test has those
-            of embeddings only.
+            of embeddings only. Readouts are of the last epoch alone; where records written before 2026-11-30 have some
+            of an earlier best epoch, do not use them: the projector that they were read by is the last epoch's.
         best_epoch: the epoch of the highest hold-out top-1, whose weights `*_best` speak of.
         curve: one flat mapping per epoch: epoch, lr, train terms by name, hold-out metrics.
         profiles: of test with the last weights: ``reliability``, rows of mean confidence, accuracy and share of the
@@ -88,6 +89,13 @@ class RunRecord(Part):
                 if name in _FRACTIONS and value is not None and not -1e-6 <= value <= 1 + 1e-6:
                     raise ValueError(f"{kind}.{name}: expected a fraction in [0, 1], got {value}")
         return metrics
+
+    @field_validator("predictions")
+    @classmethod
+    def _whole(cls, packed: str | None) -> str | None:
+        if packed is not None:
+            unpack_predictions(packed)
+        return packed
 
     def metric(self, name: str, kind: MetricSet = "test_last") -> float | None:
         """One metric, None where it was not measured."""
@@ -134,7 +142,10 @@ def unpack_predictions(packed: str) -> np.ndarray:
         content = unpacked.decompress(base64.b64decode(packed, validate=True), MOST_BYTES)
         if not unpacked.eof:
             raise ValueError(f"found more than {MOST_BYTES} bytes, or less than the whole")
-        return np.frombuffer(content, dtype="<i2").astype(np.int64)
+        classes = np.frombuffer(content, dtype="<i2").astype(np.int64)
+        if classes.min(initial=0) < 0:
+            raise ValueError(f"found class {classes.min()}")
+        return classes
     except (ValueError, zlib.error) as error:
         raise ValueError(f"predictions: expected base64 of zlib of int16, {error}") from None
 

@@ -218,6 +218,18 @@ def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path, busy):
         gc.enable()
 
 
+@pytest.mark.parametrize("packed", ["no base64", pack_predictions(np.array([1, 2]))[:-4], "eNr7/5+ZAQAHAwIC"])
+def test_damaged_predictions_are_a_problem_of_their_file_alone(tmp_path, packed):
+    write_record(record(), tmp_path)
+    bad = record(spec=run_spec(seed=1), run_id=run_spec(seed=1).run_id)
+    path = write_record(bad, tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"predictions": packed}))
+    records, problems = read_records(tmp_path)
+    assert [r.run_id for r in records] == [record().run_id]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{bad.run_id}.json: predictions")
+
+
 def test_a_record_under_another_runs_name_is_a_problem(tmp_path):
     path = write_record(record(), tmp_path)
     path.rename(record_path(tmp_path, run_spec(seed=1).run_id))
@@ -258,7 +270,7 @@ def test_predictions_that_do_not_fit_are_refused(classes):
         pack_predictions(classes)
 
 
-@pytest.mark.parametrize("text", ["no base64!", "AAAA"])
+@pytest.mark.parametrize("text", ["no base64!", "AAAA", "eNr7/5+ZAQAHAwIC"])  # the last: -1, 3
 def test_what_is_no_packed_prediction_is_refused(text):
     with pytest.raises(ValueError, match="expected base64 of zlib"):
         unpack_predictions(text)

@@ -6,7 +6,6 @@ Records hold the predicted classes; a suite's truths hold the right ones. Where 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,8 +85,7 @@ def _answers(cell: Cell) -> dict[Seeds, np.ndarray]:
     found = {}
     for record in reversed(cell.records):
         if record.status == "ok" and record.predictions is not None:
-            with suppress(ValueError):  # not what a trainer leaves behind; what it says of top-1 stands
-                found[seeds_of(record)] = unpack_predictions(record.predictions)
+            found[seeds_of(record)] = unpack_predictions(record.predictions)
     return found
 
 

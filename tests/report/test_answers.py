@@ -103,7 +103,6 @@ def test_a_cell_that_lacks_a_seed_has_no_rank():
     "changes",
     [
         {"predictions": None},
-        {"predictions": "no base64"},
         {"predictions": pack_predictions(LABELS[:50])},
         {"status": "diverged", "reason": "the loss was not finite at step 3"},
     ],
