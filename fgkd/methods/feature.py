@@ -255,7 +255,8 @@ class GaussianHead(nn.Module):
         self.mean = nn.Sequential(
             conv(student_channels), nn.ReLU(), conv(teacher_channels), nn.ReLU(), conv(teacher_channels)
         )
-        inverse_softplus = math.log(math.expm1(init_variance - eps))
+        above = init_variance - eps
+        inverse_softplus = above + math.log(-math.expm1(-above))  # log(exp(above) - 1), which overflows from 710 on
         self.scale = nn.Parameter(torch.full((teacher_channels,), inverse_softplus))
         self.eps = eps
 

@@ -79,12 +79,12 @@ class SDD(LogitMethod):
     @classmethod
     def _resolve_base(cls, value: Any) -> Any:
         """Spell out the base's parameters, and the reduction that its release uses."""
-        if not isinstance(value, dict) or value.get("base", "kd") not in BASES:
-            return value
-        base = value.get("base", "kd")
+        base = value.get("base", "kd") if isinstance(value, dict) else None
+        if not (isinstance(base, str) and base in BASES and isinstance(value.get("base_params", {}), dict)):
+            return value  # pydantic tells what is wrong with it
         known = {name: field.default for name, field in BASES[base].model_fields.items() if name not in NOT_OF_BASE}
         given = value.get("base_params", {})
-        if isinstance(given, dict) and (strange := sorted(set(given) - set(known))):
+        if strange := sorted(set(given) - set(known)):
             raise ValueError(f"base_params: expected some of {', '.join(known)}, found {', '.join(map(str, strange))}")
         return {"cells": "sum" if base == "dkd" else "mean", **value, "base_params": {**known, **given}}
 

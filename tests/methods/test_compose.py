@@ -8,7 +8,7 @@ import pytest
 import torch
 from toy import World
 
-from fgkd.errors import UserErrors
+from fgkd.errors import UserError, UserErrors
 from fgkd.methods import METHODS
 from fgkd.methods.compose import Composed, build_method, method_spec
 from fgkd.signals import Head, Needs
@@ -40,6 +40,12 @@ def test_defaults_that_depend_on_a_choice_are_spelt_out() -> None:
     assert params["base_params"] == {"alpha": 1.0, "beta": 6, "temperature": 4.0}
     params = method_spec("sdd").parts[0].params
     assert (params["cells"], params["base_params"]) == ("mean", {"temperature": 4.0})
+
+
+@pytest.mark.parametrize("wrong", [{"base": ["kd"]}, {"base_params": None}, {"base_params": [1]}])
+def test_choices_of_the_wrong_kind_are_told(wrong: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        method_spec({"method": "sdd", **wrong})
 
 
 def test_a_sum_takes_parameters_below_its_parts() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from toy import World
 
 from fgkd.methods import METHODS
-from fgkd.methods.feature import attention_loss, regressor, selectivity_loss
+from fgkd.methods.feature import GaussianHead, attention_loss, regressor, selectivity_loss
 from fgkd.methods.maps import match_sides
 from fgkd.methods.review import Fusion, context_loss
 from fgkd.methods.schedule import carried_over, in_first_stage
@@ -50,6 +50,11 @@ def test_regressor_fits(student: tuple, teacher: tuple, kind: type[nn.Module], k
     published = kernel != (1, 1) or student[1:] == teacher[1:]
     assert found.shape[1:] == (teacher if published else (teacher[0], *student[1:]))
     assert regressor(student, teacher, relu=False)(torch.randn(2, *student)).min() < 0
+
+
+@pytest.mark.parametrize("variance", [2e-5, 5.0, 800.0])
+def test_a_gaussian_starts_at_any_variance(variance: float) -> None:
+    assert GaussianHead(2, 3, variance, 1e-5).variance.tolist() == pytest.approx([variance] * 3, rel=1e-4)
 
 
 def test_chunks_change_neither_value_nor_gradient() -> None:
