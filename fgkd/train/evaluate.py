@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fgkd.methods.base import Objective
 from fgkd.metrics import Thinned, judge
+from fgkd.metrics.accuracy import predictions
 from fgkd.models.eyes import Eyes, Sight
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.train.clock import Clock
@@ -118,9 +119,9 @@ class _Collector:
     def mark(self, logits: Tensor, readouts: Mapping[str, Tensor], batch: Batch, teacher: Tensor | None) -> None:
         """Keep what the batch's answers are worth; `teacher` has the logits to compare with."""
         target = batch.target
-        self._add("hit", logits.argmax(1) == target)
+        self._add("hit", predictions(logits) == target)
         for name, value in readouts.items():
-            self._add(f"readout/{name}", value.argmax(1) == target)
+            self._add(f"readout/{name}", predictions(value) == target)
         if self.keep.samples:
             temperature = self.examinee.temperature
             for name, value in judge(logits, target, teacher_logits=teacher, temperature=temperature).items():

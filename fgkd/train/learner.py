@@ -167,8 +167,11 @@ class Learner:
         return self.ema.module if self.ema is not None else self.network
 
     def examinee(self, network: nn.Module | None = None) -> Examinee:
-        """Its evaluated network (or another one in its place) as the evaluation takes it."""
-        reads = self.objective.has_readouts
+        """Its evaluated network (or another one in its place) as the evaluation takes it.
+
+        Another one has no readouts: what they are read by, a projector for example, has learned on since.
+        """
+        reads = self.objective.has_readouts and network is None
         needs = Needs(logits=True) | (self.belongings.needs if reads else Needs())
         objective = self.objective if reads else None
         # a run without a teacher must not know whose cohort it sat in
@@ -222,7 +225,8 @@ class Learner:
 
     def check_weights(self, agree: Callable[[Tensor], Tensor] = lambda flag: flag) -> None:
         """Mark the learner `diverged` if its last step left weights that are not finite, which no loss tells of."""
-        found = [torch.isfinite(p).all() for p in self.evaluated.parameters()]
+        tensors = [*self.evaluated.parameters(), *self.evaluated.buffers()]
+        found = [torch.isfinite(tensor).all() for tensor in tensors]
         bad = ~torch.stack(found).all() if found else torch.zeros((), dtype=torch.bool)
         if bool(agree(bad.to(self.device, torch.int64))):
             self.stop("diverged", "the weights were not finite after the last step")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def teacher_of(cohort: Cohort) -> Examinee:
 @pytest.mark.parametrize("number", [0, 1])
 def test_figures_are_those_of_all_answers_at_once(cohort: Cohort, number: int, which: str) -> None:
     learner, splits = cohort.learners[number], cohort.loaders
-    network = learner.evaluated if which == "last" or number == 0 else learner.best_network()
+    network = learner.evaluated if which == "last" else learner.best_network()
     sight, taught = learner.belongings.sight, learner.spec.feed.teacher is not None
     teacher = teacher_of(cohort)
     found = cohort.results[learner.run_id].metrics
@@ -125,6 +126,31 @@ def test_each_split_is_read_once_for_last_and_best_weights(tmp_path: Path) -> No
     cohort.examine()
     assert (cohort.loaders.holdout.reads, cohort.loaders.test.reads) == (1, 1)
     assert len(asked) == 3 + 3, "one forward for each batch of either split"
+
+
+def test_readouts_are_of_the_last_weights_alone(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    cohort = room.cohort([run("th_kd")])
+    cohort.loaders = Loaders(room.lessons, Once(1, HELD_OUT), Once(2, 20))
+    learner = cohort.learners[0]
+    learner.best.offer(0, 0.5, learner.evaluated)
+    learner.curve = [{}, {}]
+    cohort.examine()
+    found = cohort.results[learner.run_id].metrics
+    for split in ("holdout", "test"):
+        assert "top1/teacher_head" in found[f"{split}_last"]
+        assert "top1/teacher_head" not in found[f"{split}_best"]
+
+
+def test_an_answer_that_is_not_a_number_is_wrong_in_every_class(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    cohort = room.cohort([run("th_kd")])
+    cohort.learners[0].network.register_forward_hook(
+        lambda module, given, signals: replace(signals, logits=signals.logits * torch.nan)
+    )
+    (output,), targets = cohort.answers(Once(2, 20), [cohort.learners[0].examinee()])
+    assert (targets == 0).any()
+    assert not output.samples["hit"].any()
 
 
 def test_unseen_classes_are_judged_by_embeddings(tmp_path: Path) -> None:

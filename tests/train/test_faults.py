@@ -91,6 +91,13 @@ def test_weights_that_the_last_step_spoiled(room: Room, alone: dict[str, str]) -
     assert learnt(learners[0]) == alone[GOOD[0].run_id]
 
 
+def test_statistics_that_are_not_finite_are_told_as_weights_are(room: Room) -> None:
+    learner = room.learner(run("kd"))
+    next(b for b in learner.network.buffers() if b.is_floating_point()).data[0] = torch.nan
+    learner.check_weights()
+    assert learner.reason == "the weights were not finite after the last step"
+
+
 @pytest.mark.parametrize("at", [0, 5, 9])  # four batches in each pass: the first, the second, the last examination
 def test_a_learner_that_raises_in_an_evaluation(
     room: Room, alone: dict[str, str], faulty: type[Faulty], at: int
