@@ -15,6 +15,7 @@ from fgkd.models import Backbone
 from fgkd.models.classifier import linear_layers
 from fgkd.spec import Recipe
 
+STEPS = 100  # per epoch, where none are known: enough for no part of a schedule to be rounded away
 FUSED = {"sgd", "momentum", "adam", "adamw"}  # torch's own, with one kernel for all parameters on CPU and CUDA
 
 
@@ -72,7 +73,7 @@ def recipe_problem(recipe: Recipe, *, epochs: int) -> str | None:
         if get_optimizer_info(recipe.optimizer).second_order:
             return f"optimizer: {recipe.optimizer} needs second derivatives, which training here does not compute"
         optimizer = make_optimizer(layer, none, recipe.model_copy(update={"layer_decay": None}))
-        make_schedule(optimizer, recipe, epochs=epochs, steps_per_epoch=1).step_update(0)
+        make_schedule(optimizer, recipe, epochs=epochs, steps_per_epoch=STEPS).step_update(0)
         layer(torch.ones(2, 2)).sum().backward()
         optimizer.step()
     except Exception as error:  # whatever the optimiser or the schedule raises: it is the answer

@@ -155,6 +155,10 @@ def test_what_cannot_be_followed_is_told_before_training(recipe: Recipe, told: s
     assert told in str(recipe_problem(recipe, epochs=3))
 
 
+def test_a_schedule_is_judged_as_a_real_epoch_would_have_it() -> None:
+    assert recipe_problem(Recipe(schedule="wsd", warmup_epochs=0), epochs=1) is None
+
+
 def rates(schedule: str) -> list[float]:
     recipe = Recipe(lr=1.0, schedule=schedule)  # type: ignore[arg-type]
     optimizer = make_optimizer(nn.Linear(2, 2), nn.Identity(), recipe)
