@@ -85,12 +85,13 @@ class Supplies:
         run = next(run for run in planned.runs if run.feed.teacher)
         teacher = open_teacher(run, workshop)
         assert teacher.credentials.run_id is not None
-        view = planned.feed.view
+        feed = planned.feed
+        specs = " ".join(part.canonical() for part in (feed.dataset, feed.view, spec.backbone))
         survey = TeacherSurvey(
             teacher,
-            self.eval_loader(data.train, planned.feed, alone=True),
+            self.eval_loader(data.train, feed, alone=True),
             folder=self.options.cache / "fitted",
-            data=f"{data.revision} {planned.feed.dataset.canonical()} {view.canonical()}",
+            data=f"{data.revision} {specs} {feed.precision}",
             device=self.engine.device,
         )
         return teacher, survey

@@ -15,6 +15,7 @@ from torch import Tensor
 from fgkd.files import move_into_place
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Needs, Signals
+from fgkd.teacher.bank.key import machine_text
 from fgkd.teacher.live import Teacher
 
 
@@ -25,7 +26,8 @@ class TeacherSurvey:
         teacher: who is asked.
         batches: the training split in order, evaluation view.
         folder: where fitted tensors are kept, one safetensors file per fingerprint.
-        data: the fingerprint of what `batches` shows (revision, split, view).
+        data: the fingerprint of what `batches` shows (revision, split, view) and of how the teacher is asked (network,
+            precision); its weights, what its input looks like and the machine are added here.
         device: where the signals are wanted.
     """
 
@@ -40,10 +42,10 @@ class TeacherSurvey:
             yield self.teacher.signals(Eyes(batch.image.to(self.device)), needs), batch.target.to(self.device)
 
     def fitted(self, key: str, fit: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """`fit()` once per (teacher weights, data, key), by whichever process comes first; read back afterwards."""
-        name = hashlib.sha256("\n".join((key, self.data, self.teacher.credentials.weights_hash)).encode()).hexdigest()[
-            :16
-        ]
+        """`fit()` once per (teacher, data, key, machine), by whichever process comes first; read back afterwards."""
+        teacher = self.teacher
+        told = (key, self.data, teacher.credentials.weights_hash, str(teacher.sight), machine_text(self.device))
+        name = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
         path = self.folder / f"{name}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

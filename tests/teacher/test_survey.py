@@ -15,8 +15,8 @@ from fgkd.teacher.survey import TeacherSurvey
 CPU = torch.device("cpu")
 
 
-def survey(folder: Path, data: str = "a", weights: str = "w") -> TeacherSurvey:
-    network = create_backbone(BackboneSpec(name="test_vit"), num_classes=4, view_size=32)
+def survey(folder: Path, data: str = "a", weights: str = "w", mean: float = 0.5) -> TeacherSurvey:
+    network = create_backbone(BackboneSpec(name="test_vit", mean=mean), num_classes=4, view_size=32)
     teacher = Teacher(
         network,
         sight=network.input,
@@ -51,7 +51,8 @@ def test_fits_are_kept_by_teacher_data_and_key(tmp_path: Path) -> None:
     survey(tmp_path).fitted("other", fit)
     survey(tmp_path, data="b").fitted("k", fit)
     survey(tmp_path, weights="v").fitted("k", fit)
-    assert len(calls) == 4
+    survey(tmp_path, mean=0.4).fitted("k", fit)
+    assert len(calls) == 5
 
 
 def test_fitting_or_reading_leaves_the_random_stream_where_it_was(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class BankKey(BaseModel):
             stored=feed.bank_precision,
             classes=teacher.shapes.num_classes,
             width=teacher.shapes.pooled,
-            machine=_machine(teacher.device),
+            machine=machine_text(teacher.device),
         )
 
     @property
@@ -113,7 +113,8 @@ def _digest(split: Split) -> str:
     return told.hexdigest()[:16]
 
 
-def _machine(device: torch.device) -> str:
+def machine_text(device: torch.device) -> str:
+    """The device and the libraries that compute: numbers of other ones differ in the last bits."""
     cuda = device.type == "cuda"
     chip = torch.cuda.get_device_name(device) if cuda else f"cpu {torch.backends.cpu.get_cpu_capability()}"
     return f"{chip}, torch {torch.__version__}, timm {version('timm')}"
