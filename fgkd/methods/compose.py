@@ -147,9 +147,24 @@ class Composed(Method):
         return list(dict.fromkeys(problem for part in self.parts for problem in part.problems(setting)))
 
     def reshape_student(self, model: nn.Module, setting: Setting) -> nn.Module:
-        for part in self.parts:
+        """The student as every part in turn left it.
+
+        Raises:
+            UserErrors: a part cannot work with the student that the others leave.
+        """
+        if not self.deploys_more:
+            return model
+        label = "+".join(part.name for part in self.parts)
+        for part in (part for part in self.parts if part.deploys_more):
+            if problems := part.problems(setting):
+                raise UserErrors(
+                    problems, f"{label}: {part.name}, after what stands before it, cannot reshape the student"
+                )
             model = part.reshape_student(model, setting)
             setting = replace(setting, student=getattr(model, "shapes", setting.student))
+        rest = [part for part in self.parts if not part.deploys_more]
+        if problems := [problem for part in rest for problem in part.problems(setting)]:
+            raise UserErrors(problems, f"{label}: parts cannot work with the student that the others have reshaped")
         return model
 
     def objective(self, setting: Setting) -> Objective:

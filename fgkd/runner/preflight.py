@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,17 +11,14 @@ import torch
 from fgkd.data import open_dataset, read_card
 from fgkd.data import problems as data_problems
 from fgkd.errors import UserError, UserErrors
-from fgkd.methods.base import Setting
-from fgkd.methods.compose import build_method
-from fgkd.models import create_backbone
 from fgkd.models import problems as backbone_problems
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
+from fgkd.runner.pairs import pair_problems
 from fgkd.runner.qualms import batch_problems, recipe_problems, teacher_problems
 from fgkd.runner.revisions import revision_problems
 from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
-from fgkd.signals import Head, SignalShapes
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
 
 
@@ -168,32 +164,3 @@ def _networks(runs: Iterable[RunSpec], classes: dict[DatasetSpec, int]) -> Itera
         yield run.student, size, num_classes
         if run.feed.teacher is not None:
             yield run.feed.teacher.backbone, size, num_classes
-
-
-def pair_problems(runs: Iterable[RunSpec], classes: dict[DatasetSpec, int]) -> list[str]:
-    """Why a method cannot work with a student and a teacher, for each distinct triple."""
-    problems = []
-    anatomy: dict[tuple[BackboneSpec, int, int], tuple[SignalShapes, Head]] = {}
-
-    def known(spec: BackboneSpec, size: int, num_classes: int) -> tuple[SignalShapes, Head]:
-        key = (spec, size, num_classes)
-        if key not in anatomy:
-            network = create_backbone(
-                spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=size
-            )
-            anatomy[key] = network.shapes, network.head().detached()
-        return anatomy[key]
-
-    for run in {
-        (r.student, r.method, r.feed.teacher, r.feed.view.size): r for r in runs if r.role == "student"
-    }.values():
-        size, num_classes = run.feed.view.size, classes[run.feed.dataset]
-        shapes, _ = known(run.student, size, num_classes)
-        setting = Setting(shapes, num_classes, torch.arange(num_classes).repeat_interleave(2))
-        who = f"{run.method.label} on {run.student.name}"
-        if run.feed.teacher is not None:
-            teacher, head = known(run.feed.teacher.backbone, size, num_classes)
-            setting = replace(setting, teacher=teacher, teacher_head=head)
-            who += f" from {run.feed.teacher.name}"
-        problems += [f"{who}: {problem}" for problem in build_method(run.method).problems(setting)]
-    return problems

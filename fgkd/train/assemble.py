@@ -81,13 +81,18 @@ def given_head(run: RunSpec, workshop: Workshop) -> Head | None:
     source = run.head_from
     if source is None:
         return None
-    if build_method(source.method).deploys_more:
-        raise UserError(
-            f"sh_kd: expected a head student with a classifier of its own, {source.method.label} deploys another"
-        )
+    if problem := own_classifier_problem(source):
+        raise UserError(problem)
     network = workshop.backbone(source.student.model_copy(update={"weights": "none"}), source.feed.view.size)
     network.load_state_dict(workshop.store.state(source.run_id))
     return network.head().detached()
+
+
+def own_classifier_problem(source: RunSpec) -> str:
+    """SH-KD: why no head can be taken from `source`; empty where one can."""
+    if build_method(source.method).deploys_more:
+        return f"sh_kd: expected a head student with a classifier of its own, {source.method.label} deploys another"
+    return ""
 
 
 def assemble(
