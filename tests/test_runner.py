@@ -138,6 +138,24 @@ def test_what_is_missing_is_run_and_gives_the_same_numbers(done: Desk, desk: Des
     assert again.predictions == victim.predictions
 
 
+def test_a_teacher_with_other_weights_than_its_record_is_told(
+    done: Desk, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done.results, desk.results)
+    shutil.copytree(done.cache, desk.cache)
+    plain = next(r for r in desk.records() if r.spec.role == "teacher" and r.spec.head_from is None)
+    path = desk.board / "records" / f"{plain.run_id}.json"
+    path.write_text(path.read_text().replace(plain.student.weights_hash, "0123456789abcdef"))
+    for victim in [
+        r.run_id for r in desk.records() if r.spec.method.label in ("crd", "sh_kd(kd)") and r.spec.seed == 1
+    ]:
+        (desk.board / "records" / f"{victim}.json").unlink()
+    assert desk.bench() == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("is of other weights") == 1
+    assert f"its record {plain.run_id} is of other weights, 0123456789abcdef (test" in said
+
+
 def test_a_teacher_below_the_gate_teaches_nobody(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk.bench("--methods", "kd,scratch", gate="0.95") == 2
     assert "expected a hold-out top-1 above 95.00%" in capsys.readouterr().out

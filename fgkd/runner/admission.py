@@ -36,6 +36,13 @@ class Baselines:
         figures = [record.metric("top1", "holdout_last") for record in same if record.status == "ok"]
         return [figure for figure in figures if figure is not None]
 
+    def other_weights(self, facts: Mapping[str, Any]) -> RunRecord | None:
+        """The record of a teacher's own run, where its weights are not those that `facts` tell of."""
+        run_id = str(facts["run_id"])
+        record = self._read(run_id) if run_id in recorded_ids(self.folder) else None
+        told = record.student.weights_hash if record is not None and record.student is not None else None
+        return record if told not in (None, facts["weights_hash"]) else None
+
     def _read(self, run_id: str) -> RunRecord | None:
         try:
             return read_record(record_path(self.folder, run_id))
@@ -77,6 +84,8 @@ def judge(planned: PlannedCohort, facts: Mapping[str, Any], num_classes: int, ba
     refused: list[RunSpec] = []
     refusals: list[str] = []
     remarks = [_measured(teacher, planned, facts)]
+    if (other := baselines.other_weights(facts)) is not None:
+        remarks.append(_not_its_record(other))
     for runs in _by_bar(learners):
         bar = bar_for(teacher, baselines.of(runs[0]), num_classes)
         bars |= {run.run_id: bar for run in runs}
@@ -114,6 +123,17 @@ def _measured(teacher: TeacherSpec, planned: PlannedCohort, facts: Mapping[str, 
     return (
         f"teacher {teacher.name} on {planned.feed.dataset.name}: hold-out top-1 {shown(facts['holdout_top1'])}, "
         f"test {shown(facts['test_top1'])}, weights {facts['weights_hash']}"
+    )
+
+
+def _not_its_record(record: RunRecord) -> str:
+    top1 = record.metric("top1")
+    assert record.student is not None
+    return (
+        f"  warning: its record {record.run_id} is of other weights, {record.student.weights_hash}"
+        + (f" (test {top1:.2%})" if top1 is not None else "")
+        + ": it was trained anew, by another machine or code, and what was recorded before learned from that one; "
+        "`--rerun` of all would give one teacher to all"
     )
 
 
