@@ -158,6 +158,20 @@ def test_only_complete_methods_are_ranked():
     assert frame.loc["at", "n"] == 2
 
 
+def test_a_method_ahead_of_the_others_takes_no_rank_from_them():
+    runs = {"scratch": (0.6, 0.9), "kd": (0.5, 0.1), "crd": (0.7,), "at": (0.2,), "dkd": (0.4,)}
+    frame = summary([record(run_spec(m, seed=s), t) for m, given in runs.items() for s, t in enumerate(given)])
+    found = frame.set_index("method")
+    assert found["rank"].to_dict() == {"scratch": 1, "crd": 1, "kd": 3, "dkd": 4, "at": 5}
+    assert found.loc["kd", "top1_mean"] == 30
+
+
+def test_seeds_that_half_of_the_methods_have_are_the_tables():
+    runs = {"kd": (0.5, 0.9), "crd": (0.7, 0.6), "at": (0.2,), "dkd": (0.8,)}
+    frame = summary([record(run_spec(m, seed=s), t) for m, given in runs.items() for s, t in enumerate(given)])
+    assert frame.set_index("method")["rank"].dropna().to_dict() == {"kd": 1, "crd": 2}
+
+
 def test_scratch_takes_part_in_a_teachers_ranking():
     runs = {"scratch": 0.6, "kd": 0.5, "crd": 0.7}
     frame = summary([record(run_spec(m), top1) for m, top1 in runs.items()]).set_index("method")

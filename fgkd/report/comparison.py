@@ -157,8 +157,13 @@ class Group:
 
     @cached_property
     def seeds(self) -> set[Seeds]:
-        """Of the table's own runs: the untaught may have more, for other teachers' tables."""
-        return {seeds_of(record) for cell in self.taught for record in cell.records}
+        """Those that half of the table's own cells were run with, or more; all of them where no seed is.
+
+        So a method that is ahead of the others with a second seed takes no rank from them. The untaught may have more
+        seeds, for other teachers' tables.
+        """
+        run = Counter(seeds for cell in self.taught for seeds in {seeds_of(record) for record in cell.records})
+        return {seeds for seeds, cells in run.items() if 2 * cells >= len(self.taught)} or set(run)
 
     @cached_property
     def complete(self) -> list[Cell]:
