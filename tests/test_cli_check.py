@@ -106,7 +106,7 @@ def preflight(root: Path) -> list[str]:
     runs = load_suite("smoke").runs()
     spec, said = DatasetSpec(name="folder:mine"), []
     run = next(run for run in runs if run.feed.teacher is None)
-    run = run.model_copy(update={"feed": run.feed.model_copy(update={"dataset": spec})})
+    run = run.model_copy(update={"feed": run.feed.model_copy(update={"dataset": spec, "batch_size": 4})})
     check([run], Options(data_root=root, results=root / "results", cache=root / "cache"), root / "results", said.append)
     return said
 
