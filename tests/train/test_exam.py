@@ -114,14 +114,19 @@ def test_profiles_are_of_the_last_weights(cohort: Cohort) -> None:
     assert right == pytest.approx(result.metrics["test_last"]["top1"], abs=1e-5)
 
 
-def test_each_split_is_read_once_for_last_and_best_weights(tmp_path: Path) -> None:
-    room = Room(tmp_path)
-    cohort = room.cohort([run("kd")])
+def best_early(folder: Path, method: str) -> Cohort:
+    """A cohort of one whose best epoch is not its last, before its examination."""
+    room = Room(folder)
+    cohort = room.cohort([run(method)])
     cohort.loaders = Loaders(room.lessons, Once(1, HELD_OUT), Once(2, 20))
     learner = cohort.learners[0]
     learner.best.offer(0, 0.5, learner.evaluated)
     learner.curve = [{}, {}]
-    asked = []
+    return cohort
+
+
+def test_each_split_is_read_once_for_last_and_best_weights(tmp_path: Path) -> None:
+    cohort, asked = best_early(tmp_path, "kd"), []
     cohort.teacher.network.register_forward_hook(lambda *_: asked.append(1))
     cohort.examine()
     assert (cohort.loaders.holdout.reads, cohort.loaders.test.reads) == (1, 1)
@@ -129,14 +134,9 @@ def test_each_split_is_read_once_for_last_and_best_weights(tmp_path: Path) -> No
 
 
 def test_readouts_are_of_the_last_weights_alone(tmp_path: Path) -> None:
-    room = Room(tmp_path)
-    cohort = room.cohort([run("th_kd")])
-    cohort.loaders = Loaders(room.lessons, Once(1, HELD_OUT), Once(2, 20))
-    learner = cohort.learners[0]
-    learner.best.offer(0, 0.5, learner.evaluated)
-    learner.curve = [{}, {}]
+    cohort = best_early(tmp_path, "th_kd")
     cohort.examine()
-    found = cohort.results[learner.run_id].metrics
+    found = cohort.results[cohort.learners[0].run_id].metrics
     for split in ("holdout", "test"):
         assert "top1/teacher_head" in found[f"{split}_last"]
         assert "top1/teacher_head" not in found[f"{split}_best"]
