@@ -16,7 +16,7 @@ from fgkd.suite.method_entries import MethodTable, ShKD
 from fgkd.yaml_places import dotted
 
 MOST_RUNS = 50_000
-Filters = Mapping[str, tuple[str, ...]]  # axis -> names or patterns; an axis without lets everything through
+Patterns = Mapping[str, tuple[str, ...]]  # by axis, see `Filters.by_axis`; an axis without lets everything through
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Expansion:
     methods: MethodTable
     precision: Precision
 
-    def runs(self, filters: Filters) -> list[RunSpec]:
+    def runs(self, filters: Patterns) -> list[RunSpec]:
         """Every run whose cell the filters let through, each once, in the grid's order; see `Suite.runs`."""
         unknown = self.unknown_names(filters)
         if unknown:
@@ -53,7 +53,7 @@ class Expansion:
             raise UserErrors(["the filters together let no run through; --dry-run without them lists all runs"])
         return list(found.values())
 
-    def unknown_names(self, filters: Filters) -> list[str]:
+    def unknown_names(self, filters: Patterns) -> list[str]:
         """A text for every filter that nothing answers to among the cells that the filters before it let through."""
         problems: list[str] = []
         known: dict[str, tuple[str, ...]] = {}
@@ -117,7 +117,7 @@ class Expansion:
     def _base(self) -> Settings:
         return {"seeds": [0], "data_seeds": [0], **self.settings}
 
-    def _cells(self, filters: Filters, last: str = AXES[-1]) -> Iterator[Cell]:
+    def _cells(self, filters: Patterns, last: str = AXES[-1]) -> Iterator[Cell]:
         def keep(axis: str, name: Any) -> bool:  # a name of None: the one choice of an axis without entries
             return name is None or axis not in filters or any(matches(name, pattern) for pattern in filters[axis])
 
