@@ -22,6 +22,7 @@ UNDER_WAY = {
     "cub50",
     "cub50_pretrained",
     "grocery_store",
+    "stanford_cars_train_clipped",
     "stanford_cars_train_long",
 }  # many hours of runs, recorded as they come
 
