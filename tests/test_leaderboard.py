@@ -18,7 +18,7 @@ from fgkd.facts import Costs, StudentFacts, TeacherFacts
 from fgkd.leaderboard import check_boards, leaderboard, print_board, summary, write_boards
 from fgkd.record import record_path, write_record
 from fgkd.report.markdown import board_markdown
-from fgkd.spec import BackboneSpec, Recipe, TeacherSpec
+from fgkd.spec import BackboneSpec, Recipe, TeacherSpec, teacher_run
 from tests.board_factory import TEACHER, record, run_spec, suite_records, teacher_record
 
 LONG = (
@@ -260,6 +260,21 @@ def test_a_teacher_with_a_students_head_stands_in_its_teachers_table():
     assert (found.n, found["rank"], found.delta_kd) == (2, 1, pytest.approx(15))
 
 
+def test_each_training_of_a_teacher_is_told_with_the_runs_that_learned_from_it():
+    def from_teacher(seed, top1, **changes):
+        spec = run_spec("kd", seed=seed, **changes)
+        return record(spec, 0.6, teacher=TeacherFacts(name="big_net", test_top1=top1))
+
+    wearing = TeacherSpec(backbone="big_net", train=TEACHER.train, head_from=run_spec("scratch"))
+    records = [from_teacher(0, 0.8), from_teacher(1, 0.8), from_teacher(2, 0.9), from_teacher(0, 0.7, teacher=wearing)]
+    page = board_markdown(records, [], title="tiny")
+    assert "- big_net: test top-1 80.00 % (2 runs)\n" in page
+    assert "- big_net: test top-1 90.00 % (1 run)\n" in page
+    assert "- big_net, wearing a student's head: test top-1 70.00 % (1 run)\n" in page
+    trained = record(teacher_run(records[3].spec.feed), 0.7)
+    assert "| big_net, wearing a student's head |" in board_markdown([trained], [], title="tiny")
+
+
 def test_configurations_of_one_name_are_kept_apart():
     records = [record(run_spec("kd"), 0.5), record(run_spec("kd", params={"temperature": 1}), 0.9)]
     frame = summary([*records, record(run_spec("crd"), 0.6)])
@@ -386,8 +401,7 @@ def test_the_page_says_what_was_done(suite):
         "view 224 px (standard), 10 epochs of batches of 8, precision fp32, on cpu, seeds 0, 1, 2, data seeds 0."
         in page
     )
-    assert "- big_net: test top-1 87.50 %" in page
-    assert "- big_net: saw test images" in page
+    assert "- big_net: test top-1 87.50 % (9 runs)\n- saw test images\n" in page
     crd = next(line for line in page.splitlines() if "crd" in line)
     assert crd.startswith("| **1** | **crd** | **62.33 +- 7.99** | **+11.33** | **+6.33**")
     kd = next(line for line in page.splitlines() if "| kd |" in line)

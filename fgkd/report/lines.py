@@ -10,7 +10,7 @@ from fgkd.record import RunRecord
 from fgkd.report.comparison import Cell, Group, Standing
 from fgkd.report.evidence import Difference, Interval
 from fgkd.report.sheet import number
-from fgkd.spec import Feed
+from fgkd.spec import Feed, RunSpec, TeacherSpec
 
 SIGNIFICANT = 0.05
 SAMPLERS = {
@@ -145,11 +145,26 @@ def _listed(what: str, values: set) -> list[str]:
 
 
 def teacher_lines(group: Group) -> list[str]:
-    """The accuracy of each teacher in the table and what must be known of it, without repeats."""
-    facts = [r.teacher for cell in group.taught for r in cell.records if r.teacher]
-    scores = [f"{t.name}: test top-1 {100 * t.test_top1:.2f} %" for t in facts if t.test_top1 is not None]
-    notes = [f"{t.name}: {note}" for t in facts for note in t.notes]
-    return list(dict.fromkeys(scores + notes))
+    """Each training of the table's teachers by its test accuracy and the runs that learned from it, then the notes of
+    the suites, without repeats."""
+    records = [record for cell in group.taught for record in cell.records]
+    trainings = Counter(name for record in records if (name := _training(record)))
+    notes = [note for record in records if record.teacher for note in record.teacher.notes]
+    scores = [f"{name} ({count} run{'s' if count > 1 else ''})" for name, count in trainings.items()]
+    return [*scores, *dict.fromkeys(notes)]
+
+
+def _training(record: RunRecord) -> str:
+    """The teacher of a run and how well this training of it answers; empty where that was not measured."""
+    teacher = record.teacher
+    if teacher is None or teacher.test_top1 is None:
+        return ""
+    return f"{teacher.name}{worn_head(record.spec.feed.teacher)}: test top-1 {100 * teacher.test_top1:.2f} %"
+
+
+def worn_head(teacher: TeacherSpec | RunSpec | None) -> str:
+    """What tells an SH-KD teacher from the plain one of the same name, as a suffix; empty for the plain one."""
+    return "" if teacher is None or teacher.head_from is None else ", wearing a student's head"
 
 
 def failure_line(record: RunRecord) -> tuple[str, ...]:

@@ -9,7 +9,17 @@ from fgkd.report.answers import Book
 from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.evidence_table import evidence_section, latency_section
 from fgkd.report.latency import Latency
-from fgkd.report.lines import Line, conditions, failure_line, heading, lead_cell, lines_of, suite_names, teacher_lines
+from fgkd.report.lines import (
+    Line,
+    conditions,
+    failure_line,
+    heading,
+    lead_cell,
+    lines_of,
+    suite_names,
+    teacher_lines,
+    worn_head,
+)
 from fgkd.report.published import NOT_MEASURED, NOTHING, Published, citation, published_rows, sources_of
 from fgkd.report.sheet import markdown_text, number
 from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
@@ -127,7 +137,7 @@ def _teacher_row(record: RunRecord, ranking: Ranking) -> list[str]:
     test, held_out = record.metric(ranking.metric), record.metric("top1", "holdout_last")
     return [
         markdown_text(feed.dataset.name),
-        markdown_text(record.spec.student.name),
+        markdown_text(record.spec.student.name + worn_head(record.spec)),
         number(None if test is None else 100 * test, 2),
         number(None if held_out is None else 100 * held_out, 2),
         number(record.student and record.student.param_count / 1e6, 2),
