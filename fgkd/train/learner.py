@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from timm.utils import ModelEmaV3
@@ -113,6 +113,10 @@ class Learner:
         epochs, steps_per_epoch: the length of the training.
         fp16: whether gradients need scaling; the learner keeps a scaler of its own.
         replay: given the network, what is asked of it and an example of its images, another way through it, or None.
+
+    Attributes:
+        live: what is evaluated, as it learns: the network and, where there are readouts, the objective that reads them.
+        ema: its moving average; None where the recipe keeps none.
     """
 
     def __init__(
@@ -143,7 +147,8 @@ class Learner:
         self.optimizer = make_optimizer(network, objective, spec.recipe)
         self.schedule = make_schedule(self.optimizer, spec.recipe, epochs=epochs, steps_per_epoch=steps_per_epoch)
         self.scaler = torch.amp.GradScaler(device.type, enabled=fp16)
-        self.ema = ModelEmaV3(network, decay=spec.recipe.ema) if spec.recipe.ema else None
+        self.live = nn.ModuleDict({"network": network, **({"readers": objective} if objective.has_readouts else {})})
+        self.ema = ModelEmaV3(self.live, decay=spec.recipe.ema) if spec.recipe.ema else None
         self.status, self.reason = "ok", ""
         self.best = Best()
         self.curve: list[dict[str, Any]] = []
@@ -164,7 +169,12 @@ class Learner:
     @property
     def evaluated(self) -> nn.Module:
         """The network whose accuracy counts: the average where the recipe keeps one."""
-        return self.ema.module if self.ema is not None else self.network
+        return self._judged["network"]
+
+    @property
+    def _judged(self) -> nn.ModuleDict:
+        """What is evaluated, all of it averaged or none: a live projector cannot read an averaged embedding."""
+        return self.live if self.ema is None else cast("nn.ModuleDict", self.ema.module)
 
     def examinee(self, network: nn.Module | None = None) -> Examinee:
         """Its evaluated network (or another one in its place) as the evaluation takes it.
@@ -173,7 +183,7 @@ class Learner:
         """
         reads = self.objective.has_readouts and network is None
         needs = Needs(logits=True) | (self.belongings.needs if reads else Needs())
-        objective = self.objective if reads else None
+        objective = cast("Objective", self._judged["readers"]) if reads else None
         # a run without a teacher must not know whose cohort it sat in
         taught = self.spec.feed.teacher is not None
         sight = self.belongings.sight
@@ -201,7 +211,7 @@ class Learner:
             self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)
             if self.ema is not None:
-                self.ema.update(self.network, step=lesson.progress.step)
+                self.ema.update(self.live, step=lesson.progress.step)
         self._note(terms, loss, lesson.progress.step)
 
     def _note(self, terms: Mapping[str, Tensor], loss: Tensor, step: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,34 @@ def test_readouts_are_of_the_last_weights_alone(tmp_path: Path) -> None:
     for split in ("holdout", "test"):
         assert "top1/teacher_head" in found[f"{split}_last"]
         assert "top1/teacher_head" not in found[f"{split}_best"]
+
+
+def test_an_averaged_student_is_read_by_an_averaged_projector(tmp_path: Path) -> None:
+    cohort = Room(tmp_path).cohort([run("th_kd", ema=0.5)])
+    learner = cohort.learners[0]
+    live = learner.objective.teacher_head.projector
+    mean = copy.deepcopy(live)
+
+    def averaging(pupil: object, given: object) -> None:
+        """Before every step: what the step before has left."""
+        step = given[1].progress.step - 1
+        if step >= 0:
+            follow(step)
+
+    def follow(step: int) -> None:
+        with torch.no_grad():
+            for ours, theirs in zip(mean.parameters(), live.parameters(), strict=True):
+                ours.lerp_(theirs, 1 - learner.ema.get_decay(step))
+
+    learner.pupil.register_forward_pre_hook(averaging)
+    cohort.train_epoch(0)
+    follow(cohort.loaders.train.steps_per_epoch - 1)
+    objective = learner.examinee().objective
+    assert objective is not None
+    found = objective.teacher_head.projector
+    for ours, theirs, moving in zip(mean.parameters(), found.parameters(), live.parameters(), strict=True):
+        torch.testing.assert_close(theirs, ours)
+        assert not torch.allclose(theirs, moving)
 
 
 def test_an_answer_that_is_not_a_number_is_wrong_in_every_class(tmp_path: Path) -> None:
