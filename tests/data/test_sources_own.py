@@ -65,6 +65,37 @@ def test_two_names_of_one_split(tmp_path, write_picture):
         read("imagefolder", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("eval/a/3.jpg", r"eval: holds images and is no split that is known \(dev, test, .*rename it, or name .*train"),
+        ("test/3.jpg", "test: expected folders named after classes, found images of no class; sort them, or name"),
+    ],
+)
+def test_what_may_be_the_test_split_is_not_overlooked(tmp_path, write_picture, place, said):
+    for kind in ("a", "b"):
+        for i in range(8):
+            write_picture(tmp_path / f"train/{kind}/{i}.jpg", i)
+    write_picture(tmp_path / place)
+    with pytest.raises(UserError, match=said):
+        read("imagefolder", tmp_path)
+    write_picture(tmp_path / "val/a/1.jpg", 9)
+    if place.startswith("eval"):  # there is a split to examine on
+        assert len(read("imagefolder", tmp_path).test) == 1
+    assert len(read("imagefolder", tmp_path / "train").train) == 12
+
+
+def test_links_that_lead_upwards_or_in_circles_show_no_image_twice(tmp_path, write_picture):
+    for kind in ("a", "b"):
+        for i in range(8):
+            write_picture(tmp_path / f"set/{kind}/{i}.jpg", i)
+    (tmp_path / "set/a/up").symlink_to("..", target_is_directory=True)
+    (tmp_path / "set/b/self").symlink_to(".", target_is_directory=True)
+    (tmp_path / "set/b/top").symlink_to(tmp_path, target_is_directory=True)
+    listing = read("imagefolder", tmp_path / "set")
+    assert (len(listing.train), len(listing.test)) == (12, 4)
+
+
 def test_a_folder_one_too_high_is_told(tmp_path, write_picture):
     write_picture(tmp_path / "birds/train/a/1.jpg")
     with pytest.raises(UserError, match="found 1; if the data set lies in birds, name that folder"):
@@ -214,6 +245,16 @@ def test_table_without_splits(tmp_path, frame):
     listing = read("table", table(tmp_path, frame.drop(columns="split")))
     assert (len(listing.train), len(listing.test)) == (4, 2)
     assert sorted(listing.test.targets.tolist()) == [0, 1]
+
+
+def test_a_repeated_row_counts_once(tmp_path, write_picture):
+    """Else its copies are parted, and what is trained on is examined on."""
+    for i in range(8):
+        write_picture(tmp_path / f"{i}.jpg", i)
+    lines = [f"{i}.jpg,{'robin' if i % 2 else 'wren'}" for i in range(8)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines, *lines]))
+    listing = read("table", tmp_path / "list.csv")
+    assert sorted(names(listing, "train") + names(listing, "test")) == [f"{i}.jpg" for i in range(8)]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def read_imagefolder(request: Request) -> Listing:
     if len(names) < 2:
         hint = f"; if the data set lies in {names[0]}, name that folder" if names else ""
         raise UserError(f"{home}: expected at least two folders, one per class, found {len(names)}{hint}")
+    if parts:
+        _refuse_overlooked(request.folder, parts)
     splits = {name: _folder_split(name, part, names) for name, part in (parts or {"train": home}).items()}
     return as_listing(request, names, splits)
 
@@ -52,6 +54,21 @@ def _split_folders(folders: list[Path]) -> dict[str, Path]:
         if split is not None and parts.setdefault(split, path) != path:
             raise UserError(f"{path.parent}: {parts[split].name} and {path.name} are both the {split} split; keep one")
     return parts
+
+
+def _refuse_overlooked(root: Path, parts: dict[str, Path]) -> None:
+    """UserError where images beside the training split look like a test split, and none is found."""
+    hint = f"or name {parts['train']}, whose own images are parted then"
+    for path in _folders(root):
+        if path in parts.values() or not _images(path):
+            continue
+        if path.name.lower() in SPLIT_WORDS:
+            raise UserError(
+                f"{path}: expected folders named after classes, found images of no class; sort them, {hint}"
+            )
+        if not parts.keys() & {"val", "test"}:
+            words = ", ".join(sorted(SPLIT_WORDS))
+            raise UserError(f"{path}: holds images and is no split that is known ({words}); rename it, {hint}")
 
 
 def _folder_split(name: str, folder: Path, names: tuple[str, ...]) -> Split:
@@ -70,9 +87,14 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    found = []
+    """Every image below `folder`; a folder that several links lead to, or one that holds it, is looked into once."""
+    found, seen = [], {os.path.realpath(above) for above in folder.absolute().parents}
     for home, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        if (real := os.path.realpath(home)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(home, name) for name in files if not name.startswith(".")]
     return sorted(path for path in found if path.suffix.lower() in IMAGE_ENDINGS)
 

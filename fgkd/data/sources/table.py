@@ -33,7 +33,8 @@ def read_table(request: Request) -> Listing:
 
     Paths are absolute, or relative to the file (to the folder of option `images`). Labels are names or numbers; option
     `name_column` tells the column with the names of numbered labels. Options `path_column`, `label_column` and
-    `split_column` name the columns where they have other than the usual names.
+    `split_column` name the columns where they have other than the usual names. A row that is repeated counts once, so
+    that no hold-out holds what is trained on.
     """
     frame = _columns(_read(request.folder), request)
     names, labels = _classes(frame, request.folder)
@@ -45,7 +46,7 @@ def read_table(request: Request) -> Listing:
             raise UserError(f"{request.folder}: {unknown_name('split', str(word), SPLIT_WORDS)}")
         rows.setdefault(SPLIT_WORDS[str(word).strip().lower()], []).append((home / path, label))
     _refuse_contradictions(rows, request.folder)
-    return as_listing(request, names, {name: as_split(name, part) for name, part in rows.items()})
+    return as_listing(request, names, {name: as_split(name, list(dict.fromkeys(part))) for name, part in rows.items()})
 
 
 def _read(table: Path) -> pd.DataFrame:
