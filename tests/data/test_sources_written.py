@@ -119,7 +119,12 @@ def test_streaming_is_refused_with_the_reason(tmp_path):
     with pytest.raises(UserError, match="functions of an image's position"):
         export(Request(tmp_path, tmp_path, {}, "a/b"), stream)
     with pytest.raises(UserError, match="functions of an image's position"):
-        read("hub", tmp_path / "none", tmp_path, "a/b?streaming=true")
+        read("hub", tmp_path / "none", tmp_path, "a/b", streaming="true")
+
+
+def test_a_folder_may_be_called_streaming(tmp_path):
+    datasets.DatasetDict({"train": hub_table()}).save_to_disk(tmp_path / "streaming_birds")
+    assert len(read("hub", tmp_path / "streaming_birds", tmp_path / "cache", "streaming_birds").train) == 6
 
 
 @pytest.mark.parametrize("reference", ["owner/name", "owner/name@main", "name@" + "0" * 40])
@@ -135,8 +140,12 @@ def test_tables_without_what_is_needed(tmp_path):
     with pytest.raises(UserError, match="expected a split train, found everything"):
         export(request, datasets.DatasetDict({"everything": hub_table()}))
     unlabelled = hub_table().map(lambda row: {"label": -1}, features=hub_table().features)
-    with pytest.raises(UserError, match="an image has no label"):
-        export(request, datasets.DatasetDict({"train": unlabelled}))
+    with pytest.raises(UserError, match="a/b: the test split has images without a label"):
+        export(request, datasets.DatasetDict({"train": hub_table(), "test": unlabelled}))
+    assert not list(tmp_path.iterdir()), "told before anything is written"
+    lacking = hub_table().map(lambda row, k: {"image": None} if k == 2 else row, with_indices=True)
+    with pytest.raises(UserError, match="row 2 has no image in column image"):
+        export(request, datasets.DatasetDict({"train": lacking}))
 
 
 def test_labels_without_names_and_words_for_labels(tmp_path):
@@ -189,6 +198,28 @@ def test_parquet_files(tmp_path, metadata):
     (folder / "more.parquet").write_bytes((folder / "test-00000-of-00001.parquet").read_bytes())
     with pytest.raises(UserError, match=r"more\.parquet does not say which split"):
         read("hub", tmp_path / "repo", tmp_path / "cache")
+
+
+def test_every_word_of_a_parquet_name_may_tell_its_split(tmp_path):
+    folder = tmp_path / "test"  # what it lies in tells nothing
+    folder.mkdir()
+    hub_table(6, 0).to_parquet(folder / "birds_train.parquet")
+    hub_table(4, 1).to_parquet(folder / "birds_test.parquet")
+    listing = read("hub", folder, tmp_path / "cache")
+    assert (len(listing.train), len(listing.test)) == (6, 4)
+    (folder / "birds_test.parquet").rename(folder / "train_test.parquet")
+    with pytest.raises(UserError, match=r"train_test\.parquet: tells of test and train"):
+        read("hub", folder, tmp_path / "cache")
+
+
+def test_parquet_files_that_tell_no_split_are_parts_of_one_table(tmp_path):
+    for number in range(2):
+        hub_table(6, number).to_parquet(tmp_path / f"part-{number}.parquet")
+    listing = read("hub", tmp_path, tmp_path / "cache")
+    assert len(listing.train) + len(listing.test) == 12
+    (tmp_path / "part-1.parquet").rename(tmp_path / "eval.parquet")
+    with pytest.raises(UserError, match=r"eval\.parquet does not say which split"):
+        read("hub", tmp_path, tmp_path / "cache")
 
 
 def test_not_a_saved_dataset(tmp_path):

@@ -76,11 +76,21 @@ def _may_be(feature: Any, wanted: str) -> bool:
 
 
 def names_of(request: Request, splits: Mapping[str, Any], label: str) -> tuple[str, ...]:
-    """The class names of the training split, by label; UserError where another split has other classes."""
+    """The class names of the training split, by label.
+
+    Raises:
+        UserError: a split has rows without a label, or classes that training lacks.
+    """
+    where = request.reference or request.folder
+    for name, table in splits.items():
+        if not all(_is_label(cell) for cell in table.unique(label)):
+            raise UserError(
+                f"{where}: the {name} split has images without a label (-1 or empty); save it without them, or with "
+                "labelled splits alone"
+            )
     every = {name: _names(table, label) for name, table in splits.items()}
     for name, names in every.items():
         if strange := sorted(set(names) - set(every["train"])):
-            where = request.reference or request.folder
             raise UserError(f"{where}: the {name} split has the class {strange[0]!r}, which train lacks")
     return every["train"]
 
@@ -102,10 +112,11 @@ def images_of(table: Any, image: str, label: str, names: tuple[str, ...]) -> Ite
 
     positions = {name: k for k, name in enumerate(names)}
     own = getattr(table.features[label], "names", None)
-    for row in table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False)):
+    rows = table.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
+    for number, row in enumerate(rows):
         cell, value = row[image], row[label]
-        if not _is_label(value):
-            raise UserError("an image has no label (-1 or empty); drop such rows before saving the data set")
+        if cell is None:
+            raise UserError(f"row {number} has no image in column {image}; save the data set without such rows")
         data = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
         name = own[value] if own else str(value)
         yield data, Path(cell["path"] or "").suffix or _ending(data), positions[name]

@@ -19,7 +19,7 @@ STREAMING = (
 
 def check_reference(request: Request) -> None:
     """Refuse a reference that is neither a place nor pinned, and streaming."""
-    if "streaming" in request.reference or request.options.get("streaming", "false").lower() != "false":
+    if request.options.get("streaming", "false").lower() != "false":
         raise UserError(f"hub:{request.reference}: {STREAMING}")
     if REFERENCE.fullmatch(request.reference) is None and not request.folder.exists():
         raise UserError(
@@ -83,12 +83,24 @@ def _from_disk(request: Request) -> Any:
 
 
 def _parquet_splits(files: list[Path], folder: Path) -> dict[str, list[Path]]:
-    """Files by the split in their name or folder, as in ``train-00000-of-00002.parquet``; where none tells, train."""
+    """Files by the split that a word of their name or a folder below `folder` tells, as in ``train-00000.parquet``.
+
+    Where no file tells, all are train; they may then differ by their numbers alone.
+    """
     parts: dict[str, list[Path]] = {}
     for file in files:
-        words = [re.split(r"[-._]", file.stem)[0], *(p.name for p in file.parents if p.is_relative_to(folder))]
-        split = next((SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS), "")
-        parts.setdefault(split, []).append(file)
-    if "" in parts and len(parts) > 1:
-        raise UserError(f"{folder}: {parts[''][0].name} does not say which split it is of (train-..., test-...)")
+        parts.setdefault(_split_told(file, folder), []).append(file)
+    untold = parts.get("", [])
+    alike = len({re.sub(r"[0-9]+", "", file.stem) for file in untold}) < 2
+    if untold and not (alike and len(parts) == 1):
+        raise UserError(f"{folder}: {untold[0].name} does not say which split it is of (train-..., test-...)")
     return {split or "train": part for split, part in parts.items()}
+
+
+def _split_told(file: Path, folder: Path) -> str:
+    """The split of one file; empty where nothing tells."""
+    words = [*re.split(r"[-._ ]", file.stem), *file.relative_to(folder).parent.parts]
+    told = sorted({SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS})
+    if len(told) > 1:
+        raise UserError(f"{file}: tells of {' and '.join(told)}; expected one split in its name and folders")
+    return told[0] if told else ""
