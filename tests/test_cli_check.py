@@ -94,6 +94,7 @@ def test_hostile_names_reach_no_terminal(root: Path, capsys: pytest.CaptureFixtu
         (["folder:nowhere"], "does not exist"),
         (["folder:mine", "--workers", "0"], "--workers: expected at least 1"),
         ([""], "expected a name, found nothing"),
+        (["folder:mine", "--cache", "/dev/null/x"], "cannot write to /dev/null/x"),
     ],
 )
 def test_mistakes_exit_with_2(root: Path, capsys: pytest.CaptureFixture[str], argv: list[str], text: str) -> None:
@@ -109,6 +110,15 @@ def preflight(root: Path) -> list[str]:
     run = run.model_copy(update={"feed": run.feed.model_copy(update={"dataset": spec, "batch_size": 4})})
     check([run], Options(data_root=root, results=root / "results", cache=root / "cache"), root / "results", said.append)
     return said
+
+
+def test_a_verdict_holds_however_the_root_is_spelt(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(photo(seed=9), "PNG")
+    (root / "mine/train/wren/9.png").write_bytes(data[:400] + bytes(100) + data[500:])  # headers do not show it
+    monkeypatch.chdir(root)
+    assert main(["data", "check", "folder:mine", "--data-root", "."]) == 1
+    with pytest.raises(UserErrors, match="fgkd data check"):
+        preflight(root)
 
 
 def test_training_looks_at_headers_once(root: Path) -> None:

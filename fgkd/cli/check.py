@@ -6,11 +6,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fgkd.cli.places import cache_folder, data_root
+from fgkd.cli.places import cache_folder, data_root, writable
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError, UserErrors
 from fgkd.spec import DatasetSpec
@@ -31,10 +32,13 @@ def check_data(args: Namespace) -> int:
     Raises:
         UserErrors: lists that are not there or cannot be read, after the other sets were examined.
     """
+    if args.workers is not None and args.workers < 1:
+        raise UserError(f"--workers: expected at least 1, found {args.workers}")
+    cache = writable(cache_folder(args.cache), "--cache")
     reports, faults = [], []
     for name in args.names:
         try:
-            reports.append(_examined(name, args))
+            reports.append(_examined(name, args, cache))
         except UserError as error:
             faults.append(str(error))
             continue
@@ -47,15 +51,14 @@ def check_data(args: Namespace) -> int:
     return int(any(report.number("error") for report in reports))
 
 
-def _examined(name: str, args: Namespace) -> Report:
+def _examined(name: str, args: Namespace, cache: Path) -> Report:
     from fgkd.data.check import examine
 
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f"--workers: expected at least 1, found {args.workers}")
     spec = DatasetSpec(name=name, protocol=args.protocol)
     with _bar(name) as watch:
-        root, cache = data_root(args.data_root), cache_folder(args.cache)
-        return examine(spec, root, cache=cache, workers=args.workers, quick=args.quick, watch=watch)
+        return examine(
+            spec, data_root(args.data_root), cache=cache, workers=args.workers, quick=args.quick, watch=watch
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fgkd.cli.places import cache_folder, data_root
+from fgkd.cli.places import cache_folder, data_root, writable
 from fgkd.cli.print import print_json
 from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Advance, Progress
@@ -44,7 +44,8 @@ def prepare_data(args: Namespace) -> int:
 
     root = data_root(args.data_root)
     sources = [text for group in args.sources for text in group]
-    job = Job(args.name, sources, root, cache_folder(args.cache), args.mode, args.accept_checksum, Bars())
+    cache = writable(cache_folder(args.cache), "--cache")
+    job = Job(args.name, sources, root, cache, args.mode, args.accept_checksum, Bars())
     data, was_there = prepare(job)
     if args.json:
         print_json(

@@ -16,9 +16,9 @@ def verdict_path(cache: Path, revision: str, paths: Iterable[Path]) -> Path:
     """Where the verdict on these files lies.
 
     The revision names paths, labels and sizes. Times of change are part of the key as well, so that a file mended or
-    spoilt in place is looked at again.
+    spoilt in place is looked at again. However a path is spelt, its verdict is the same.
     """
-    stamps = sorted(f"{os.fspath(path)!r}\t{_changed(path)}" for path in paths)
+    stamps = sorted(f"{os.path.abspath(path)!r}\t{_changed(path)}" for path in paths)
     key = hashlib.sha256("\n".join([str(CHECKER), revision, *stamps]).encode()).hexdigest()[:20]
     return cache / "checks" / f"{key}.json"
 
