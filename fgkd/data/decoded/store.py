@@ -110,12 +110,18 @@ class Decoded:
             UserError: a picture is not what its file shows now, or the file cannot be read.
         """
         files = sorted(self._rows)
-        newer = [file for file in files if os.stat(file).st_mtime > self.manifest.built]
+        newer = [file for file in files if _changed(file) > self.manifest.built]
         sample = [Path(file) for file in {*_spread(files, SAMPLE), *_spread(newer, SAMPLE_NEWER)}]
         stored = self._stored(sample)
         for number, path in enumerate(sample):
             if not np.array_equal(stored[number], read_image(path, self.manifest.side)):
                 raise UserError(f"it does not hold what {path} shows now")
+
+
+def _changed(file: str) -> float:
+    """When a file was written or put there: a copy may keep its old time of writing."""
+    found = os.stat(file)
+    return max(found.st_mtime, found.st_ctime)
 
 
 def _spread(files: Sequence[str], most: int) -> list[str]:
