@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from fgkd.data.prepare.holder import Holder, Member
 from fgkd.data.prepare.names import is_junk, spell
-from fgkd.data.sources.own import SPLIT_WORDS
+from fgkd.data.sources.own import IMAGE_ENDINGS, SPLIT_WORDS
 from fgkd.errors import UserError
 
 ABOUT = re.compile(r"(readme|licen[cs]e)(\.\w+)?", re.IGNORECASE)
@@ -29,6 +29,12 @@ class Fit:
 
     names: tuple[str, ...]
     placed: dict[str, tuple[Holder, Member]] = field(default_factory=dict)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether images lie in two folders at least: what a layout needs that names no folder."""
+        images = (PurePosixPath(path) for path in self.placed if PurePosixPath(path).suffix.lower() in IMAGE_ENDINGS)
+        return len({image.parent for image in images}) > 1
 
     @property
     def missing(self) -> list[str]:
@@ -180,4 +186,5 @@ def folders_of(paths: Iterable[str]) -> set[str]:
 def told(found: Fit, sources: Sequence[Path]) -> str:
     """What is lacking, for an error."""
     where = ", ".join(spell(path) for path in sources)
-    return f"{where}: {'lack' if len(sources) > 1 else 'lacks'} {', '.join(found.missing)}"
+    lacking = ", ".join(found.missing) or "folders of images, one per class"
+    return f"{where}: {'lack' if len(sources) > 1 else 'lacks'} {lacking}"

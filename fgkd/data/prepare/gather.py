@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fgkd.data.card import Card
@@ -77,7 +77,7 @@ def gather(card: Card, holders: Sequence[Source], free: int, progress: Progress)
     budget = Budget(free)
     held = [(holder, holder.survey(progress, budget)) for holder in holders]
     found = fit(held, SOURCES.get(card.fgkd.source).needs)
-    if found.missing or not found.placed:
+    if found.missing or not found.placed or not (found.names or found.has_classes):
         raise UserError(_lacking(card, found, [holder.path for holder in holders]))
     check_places(found.placed)
     size = sum(member.size for holder, member in found.placed.values() if _takes_room(holder))
@@ -97,11 +97,16 @@ def _takes_room(holder: object) -> bool:
 def _lacking(card: Card, found: Fit, sources: Sequence[Path]) -> str:
     text = f"{told(found, sources)}. Expected: {card.fgkd.layout.strip()}; other archives or files may hold the rest: "
     text += f"give them together. {card.fgkd.download.strip()}"
-    inner = [file for path in sources if path.is_dir() for file in sorted(path.iterdir())]
-    archives = [spell(file.name) for file in inner if file.name.lower().endswith((*ARCHIVE_ENDINGS, *OTHER_ENDINGS))]
-    return text + (
-        f"\nThe folder holds archives; name those that are meant: {', '.join(archives[:8])}" if archives else ""
-    )
+    inner = [file.name for path in sources if path.is_dir() for file in sorted(path.iterdir())]
+    if archives := _archives(inner):
+        return f"{text}\nThe folder holds archives; name those that are meant: {', '.join(archives[:8])}"
+    if archives := _archives(found.placed):
+        return f"{text}\nThere are archives inside; unpack each into a folder of its name: {', '.join(archives[:8])}"
+    return text
+
+
+def _archives(names: Iterable[str]) -> list[str]:
+    return [spell(name) for name in names if name.lower().endswith((*ARCHIVE_ENDINGS, *OTHER_ENDINGS))]
 
 
 def forget_moved(found: Fit, mode: Mode) -> None:

@@ -25,12 +25,28 @@ def layout(tmp_path, write_picture, shrink) -> Path:
 
 
 def refused(ready, tmp_path: Path, archive: Path, said: str) -> None:
-    before = {path for path in tmp_path.rglob("*") if "root" not in path.parts}
+    elsewhere = lambda: {path for path in tmp_path.rglob("*") if path.relative_to(tmp_path).parts[0] != "root"}
+    before = elsewhere()
+    assert archive in before
     with pytest.raises(UserError, match=said) as raised:
         ready("oxford_pets", archive)
     assert "\x1b" not in str(raised.value)
     assert left_behind(tmp_path / "root") == []
-    assert {path for path in tmp_path.rglob("*") if path.name != "root" and "root" not in path.parts} == before
+    assert elsewhere() == before
+
+
+def test_archives_in_an_archive_are_told_before_they_are_unpacked(ready, tmp_path, write_picture) -> None:
+    """ImageNet's training half is published so; its layout names no folder that could be missed."""
+    parts = []
+    for kind in ("n01440764", "n01443537"):
+        write_picture(tmp_path / f"images/{kind}/1.jpg")
+        parts.append(pack(tmp_path / f"parts/{kind}.tar", tmp_path / "images", [kind]))
+    whole = pack(tmp_path / "train.tar", tmp_path / "parts", [path.name for path in parts])
+    with pytest.raises(
+        UserError, match=r"lacks folders of images, one per class(.|\n)*inside; .*: n01440764\.tar, n01"
+    ):
+        ready("imagenet", whole)
+    assert left_behind(tmp_path / "root") == []
 
 
 NAMES = [
