@@ -5,17 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from fgkd.errors import UserErrors
+from fgkd.cli.places import writable
+from fgkd.errors import UserError, UserErrors
 from fgkd.yaml_places import parse_yaml
 
 
 def distill(args: Namespace) -> int:
     """Distil, say where the evidence is, and export where asked."""
     entries = _entries(args)
-    if args.to is not None:
-        from fgkd.export.writing import check_target
-
-        check_target(args.to)
+    _check_export(args)
     from fgkd.api.distilling import distill
 
     done = distill(
@@ -40,6 +38,21 @@ def distill(args: Namespace) -> int:
     else:
         print(f"next: fgkd export {done.record.run_id} --results {args.results} --to DIR --verify")
     return 0
+
+
+def _check_export(args: Namespace) -> None:
+    """UserError where what is asked for after the training could not be written then."""
+    if args.to is None:
+        if args.onnx:
+            raise UserError("--onnx: expected --to DIR as well, the folder to export to")
+        return
+    from fgkd.export.onnx_file import require_onnx
+    from fgkd.export.writing import check_target
+
+    check_target(args.to)
+    writable(args.to.absolute().parent, "--to")
+    if args.onnx:
+        require_onnx()
 
 
 def _entries(args: Namespace) -> dict[str, Any]:

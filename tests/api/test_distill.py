@@ -112,6 +112,24 @@ def test_the_command_is_the_same_call(
     assert (tmp_path / "out" / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--onnx"], "--onnx: expected --to DIR as well"),
+        (["--to", "/dev/null/x/out"], "cannot write to /dev/null/x"),
+        (["--to", "OUT", "--onnx"], "ONNX needs no_such_library"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_before_training(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, flags: list[str], said: str
+) -> None:
+    monkeypatch.setattr("fgkd.export.onnx_file.LIBRARIES", ("no_such_library",))
+    monkeypatch.setattr("fgkd.api.distilling.distill", lambda *args, **more: pytest.fail("trained"))
+    flags = [str(home / "out") if flag == "OUT" else flag for flag in flags]
+    assert main(["distill", str(home / "pets"), "--student", "test_efficientnet", *flags]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_changed_images_are_not_passed_off_as_the_recorded_ones(done: fgkd.Distilled, home: Path) -> None:
     extra = home / "pets/train/cats/extra.png"
     try:
