@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +78,5 @@ def test_a_thumbnail_is_small_and_carries_no_metadata(tmp_path: Path) -> None:
     text = thumbnail(tmp_path / "a.jpg")
     assert text.startswith("data:image/jpeg;base64,")
     assert len(text) < 3000
+    shown = Image.open(io.BytesIO(base64.b64decode(text.partition(",")[2])))
+    assert not shown.getexif()

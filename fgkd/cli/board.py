@@ -33,6 +33,7 @@ def _boards(args: Namespace, folders: Sequence[Path]) -> int:
     from fgkd.report.published import published_or_problem
 
     amiss: list[str] = []
+    every: list[RunRecord] = []
     for folder in folders:
         if args.check:
             amiss += [f"{folder}: {problem}" for problem in check_boards(folder)]
@@ -40,7 +41,7 @@ def _boards(args: Namespace, folders: Sequence[Path]) -> int:
         if args.json:
             records, problems = read_records(folder / "records")
             amiss += [f"{folder}: {problem}" for problem in problems]
-            print(leaderboard(records).to_json(orient="records", indent=1))
+            every += records
             continue
         try:
             files = write_boards(folder)
@@ -53,7 +54,9 @@ def _boards(args: Namespace, folders: Sequence[Path]) -> int:
             draw_board(compared.records, folder.name, args.svg)
         for path in more_pictures(args, folder, compared.records):
             print(f"wrote {path}")
-    if not args.json and (top := overview_folder(args)):
+    if args.json and not args.check:
+        print(leaderboard(every).to_json(orient="records", indent=1))
+    elif top := overview_folder(args):
         amiss += overview(top, folders, check=args.check)
     for line in amiss:
         print(one_line(line), file=sys.stderr)

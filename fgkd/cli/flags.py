@@ -23,6 +23,13 @@ def filled(text: str) -> str:
     return text
 
 
+def side(text: str) -> int:
+    """Pixels that an image's side may have, see `fgkd.spec.ViewSpec`."""
+    if not text.isdecimal() or not 16 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"expected px from 16 to 1024, found {text!r}")
+    return int(text)
+
+
 def grid(command: argparse.ArgumentParser) -> None:
     """Which cells of which suite, and changed settings."""
     command.add_argument("--suite", metavar="NAME", help="a suite of benchmarks/, or the path of a .yaml file")
@@ -129,7 +136,7 @@ def lone_teacher(command: argparse.ArgumentParser) -> None:
     group.add_argument("--backbone", metavar="NAME", help="a timm name; its weights: --weights FILE, or run:RUN_ID")
     group.add_argument("--dataset", type=filled, metavar="NAME", help="what it should classify")
     group.add_argument("--protocol", default="default", help="of the data set")
-    group.add_argument("--size", type=int, metavar="PX", help="of the images (default: the network's own)")
+    group.add_argument("--size", type=side, metavar="PX", help="of the images (default: the network's own)")
     group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")
     command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: none)")
     command.set_defaults(track=None, rerun=False, retry_failed=False, shard=None, checkpoint_every="off")

@@ -125,7 +125,8 @@ def _latency(commands: Any) -> None:
     command.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     command.add_argument("--threads", type=int, metavar="N", help="on a CPU (default: as torch has them)")
     command.add_argument("--seconds", type=float, default=2.0, metavar="S", help="to measure for, each (default: 2)")
-    command.add_argument("--size", type=int, metavar="PX", help="of the images of a timm network (default: its own)")
+    text = "of the images of a timm network (default: its own)"
+    command.add_argument("--size", type=flags.side, metavar="PX", help=text)
     flags.results(command)
     flags.as_json(command)
 
@@ -259,7 +260,9 @@ def _data_cache(actions: Any) -> None:
     command.add_argument("name", nargs="?", type=flags.filled, metavar="NAME", help=text)
     command.add_argument("--size", type=int, metavar="PX", help="shorter side: a suite's view.shorter_side")
     command.add_argument("--protocol", default="default")
-    command.add_argument("--dry-run", action="store_true", help="tell the size; build nothing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="tell the size, or what --remove would take; change nothing"
+    )
     command.add_argument("--list", action="store_true", help="list the caches and stop")
     command.add_argument("--remove", action="store_true", help="remove the data set's caches, or that of --size")
     command.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
@@ -285,7 +288,7 @@ def _distill(commands: Any) -> None:
     command.add_argument("--method", default="kd", metavar="NAME", help="see fgkd methods (default: kd)")
     command.add_argument("--epochs", type=int, default=60, metavar="N", help="of the student (default: 60)")
     command.add_argument("--batch-size", type=int, metavar="N", help="default: 64, or less for few images")
-    command.add_argument("--size", type=int, metavar="PX", help="side of the images (default: 224)")
+    command.add_argument("--size", type=flags.side, metavar="PX", help="side of the images (default: 224)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     command.add_argument("--mixed_precision", "--mixed-precision", metavar="no|bf16|fp16")
     command.add_argument("--to", type=Path, metavar="DIR", help="export the student there, as fgkd export does")

@@ -43,6 +43,10 @@ def test_build_list_and_remove(cache, capsys):
     for part in ("40 px", "48 px", data.revision):
         assert part in listed
 
+    assert command(*birds, "--remove", "--size", "40", "--dry-run") == 0
+    assert f"would remove {cache / 'decoded'}" in capsys.readouterr().out
+    assert find(data, ViewSpec(size=32, shorter_side=40), cache)[0] is not None
+
     assert command(*birds, "--remove", "--size", "40") == 0
     assert "removed" in capsys.readouterr().out
     assert find(data, ViewSpec(size=32, shorter_side=40), cache)[0] is None
