@@ -331,6 +331,30 @@ def test_a_larger_student_or_a_better_teacher_is_held_against_the_other():
     assert len(rows) == 3
 
 
+def test_methods_on_other_recipes_are_not_held_against_each_other():
+    """Nor are they on the boards."""
+    same = [record(run_spec(m, seed=s), 0.5 + s / 10) for m in ("scratch", "kd", "crd") for s in range(2)]
+    other = [record(run_spec("kd+crd", seed=s, recipe=Recipe(lr=0.5)), 0.6) for s in range(2)]
+    adds = "The same in the narrower tables"
+    found = {row[0] for row in sections(findings([Comparison([*same, *other])]))[adds]}
+    assert "kd over scratch" in found
+    assert not {"kd+crd over kd", "kd+crd over scratch"} & found
+
+
+def test_a_student_of_the_same_name_is_not_taken_for_a_better_teacher():
+    better = TEACHER.model_copy(update={"label": "better", "seed": 5})
+    tables = [
+        record(run_spec(m, seed=s, student=student, teacher=teacher), top)
+        for student, teacher, top in (
+            ({"name": "small_net"}, TEACHER, 0.5),
+            ({"name": "small_net", "size": 128}, better, 0.6),
+        )
+        for m in ("scratch", "kd", "crd")
+        for s in range(2)
+    ]
+    assert "What a larger student or a better teacher buys" not in sections(findings([Comparison(tables)]))
+
+
 def test_hostile_names_stay_text():
     made = [
         record(run_spec(m, seed=s, student="<b>|x"), 0.5 + s / 10) for m in ("scratch", "kd", "crd") for s in range(2)

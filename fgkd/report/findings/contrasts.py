@@ -66,12 +66,16 @@ def bought(tables: Sequence[Table]) -> str:
 def _exchange(small: Table, large: Table) -> list[list[str]]:
     if _surroundings(small.group) != _surroundings(large.group):
         return []
-    (student, teacher), (other, another) = ((c.student, c.teacher) for c in map(_lead, (small, large)))
-    if (student == other) == (teacher == another):
+    one, other = _lead(small), _lead(large)
+    same_student = one.first.spec.student == other.first.spec.student
+    if same_student == (one.identity.teacher == other.identity.teacher):
         return []
-    change = f"{student} to {other}" if student != other else f"{teacher} to {another}"
+    before, after = (one.teacher, other.teacher) if same_student else (one.student, other.student)
+    if before == after:  # another start, or another size of its images
+        return []
+    change = f"{before} to {after}"
     rows = []
-    for method in REFERENCES if student != other else REFERENCES[1:]:  # scratch has no teacher to exchange
+    for method in REFERENCES[1:] if same_student else REFERENCES:  # scratch has no teacher to exchange
         if method in small.named and method in large.named:
             found = paired_interval(large.named[method].scores, small.named[method].scores)
             if found.mean is not None:

@@ -51,10 +51,11 @@ class Table:
         return spec.student, spec.feed.model_copy(update={"data_seed": 0, "epochs": 1}), spec.recipe
 
     def difference(self, method: str, base: str) -> Interval:
-        """Points of `method` over `base` by runs with equal seeds; empty where the table lacks either."""
-        if method not in self.named or base not in self.named:
+        """Points of `method` over `base` by runs with equal seeds; empty where the table lacks either on one recipe."""
+        cell, other = self.named.get(method), self.named.get(base)
+        if cell is None or other is None or cell.identity.recipe != other.identity.recipe:
             return Interval()
-        return paired_interval(self.named[method].scores, self.named[base].scores)
+        return paired_interval(cell.scores, other.scores)
 
 
 def tables_of(suites: Iterable[Comparison]) -> list[Table]:
