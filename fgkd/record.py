@@ -40,6 +40,7 @@ RETRIEVAL = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "r_prec
 CALIBRATION = ("ece_mass", "ece_calibrated")
 FRACTIONS = ("top1", "top5", "ece", "agreement", *RETRIEVAL, *VERIFICATION, *CALIBRATION)
 _FRACTIONS = frozenset(FRACTIONS)
+PROFILES = {"reliability": 3, "roc": 2}  # shares in a row
 _RECORD_NAME = re.compile(r"[A-Za-z0-9_-]+-[0-9a-f]{12}\.json")
 
 
@@ -89,6 +90,15 @@ class RunRecord(Part):
                 if name in _FRACTIONS and value is not None and not -1e-6 <= value <= 1 + 1e-6:
                     raise ValueError(f"{kind}.{name}: expected a fraction in [0, 1], got {value}")
         return metrics
+
+    @field_validator("profiles")
+    @classmethod
+    def _profiled(cls, profiles: dict[str, list[list[float | None]]]) -> dict[str, list[list[float | None]]]:
+        for name, width in PROFILES.items():
+            for row in profiles.get(name, []):
+                if len(row) != width or any(value is not None and not -1e-6 <= value <= 1 + 1e-6 for value in row):
+                    raise ValueError(f"{name}: expected rows of {width} shares in [0, 1], got {str(row)[:80]}")
+        return profiles
 
     @field_validator("predictions")
     @classmethod

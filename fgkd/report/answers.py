@@ -91,7 +91,7 @@ def _answers(cell: Cell) -> dict[Seeds, np.ndarray]:
 
 def _rights(labels: np.ndarray, answers: Mapping[Seeds, np.ndarray]) -> dict[Seeds, np.ndarray]:
     """Which answers are right, (N,) bool by seeds."""
-    return {seeds: given == labels for seeds, given in answers.items() if len(given) == len(labels)}
+    return {seeds: given == labels for seeds, given in answers.items() if len(given) == len(labels) > 0}
 
 
 def revision_of(group: Group) -> str | None:

@@ -13,6 +13,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 
 from fgkd.errors import UserError
@@ -92,8 +93,11 @@ def _read(path: Path) -> list[Latency]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return [Latency(**{name: kind(row[name]) for name, kind in types.items()}) for row in rows]
-    except (KeyError, TypeError, ValueError) as error:
+        found = [Latency(**{name: kind(row[name]) for name, kind in types.items()}) for row in rows]
+        if not all(isfinite(number) for row in found for number in vars(row).values() if isinstance(number, float)):
+            raise ValueError("a number is not finite")
+        return found
+    except (KeyError, TypeError, ValueError, OSError, csv.Error) as error:
         raise UserError(
             f"{path}: expected latencies as fgkd latency writes them ({error!r}); remove it, and measure again"
         ) from None

@@ -116,7 +116,7 @@ def read_published(results: Path) -> Published:
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_url=False))
         raise UserError(f"{FILE}: {'; '.join(problems)}") from None
-    except (yaml.YAMLError, OSError, ValueError) as error:
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"{FILE}: expected YAML, found {' '.join(str(error).split())}") from None
 
 
@@ -132,7 +132,7 @@ def published_rows(published: Published, group: Group) -> list[PublishedRow]:
     """What was published for the data, protocol, teacher and student of a table; the pair alone first, then by name."""
     lead = lead_cell(group)
     teacher = lead.first.spec.feed.teacher
-    if teacher is None or lead.ranking.metric != "top1":
+    if teacher is None or group.ranking.metric != "top1":
         return []
     dataset = lead.first.spec.feed.dataset
     here = (dataset.name, dataset.protocol, teacher.backbone.name, lead.first.spec.student.name)

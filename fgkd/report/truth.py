@@ -96,8 +96,9 @@ def read_truth(suite_folder: Path, revision: str) -> Truth | None:
         return None
     try:
         truth = Truth.model_validate_json(path.read_bytes())
-        truth.labels()
-    except (ValidationError, ValueError) as error:
+        if (highest := truth.labels().max(initial=-1)) >= len(truth.class_names):
+            raise ValueError(f"label {highest} of {len(truth.class_names)} classes")
+    except (ValidationError, ValueError, OSError) as error:
         raise UserError(
             f"{path}: is damaged ({str(error).splitlines()[0]}); remove it and run the suite again"
         ) from None

@@ -68,10 +68,11 @@ def test_rows_are_kept_by_device_and_the_last_counts(tmp_path):
     assert read_latencies(tmp_path) == ([gpu, other, faster], [])
 
 
-def test_a_damaged_file_is_told(tmp_path):
+@pytest.mark.parametrize("number", ["fast", "nan", "inf"])
+def test_a_damaged_file_is_told(tmp_path, number):
     write_latencies(tmp_path, [ROW])
     path = latency_path(tmp_path, ROW.place)
-    path.write_text(path.read_text().replace("1.5", "fast"))
+    path.write_text(path.read_text().replace("1.5", number))
     (problem,) = read_latencies(tmp_path)[1]
     assert "expected latencies as fgkd latency writes them" in problem
     with pytest.raises(UserError, match="measure again"):

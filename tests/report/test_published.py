@@ -103,6 +103,7 @@ def test_no_sheet_holds_them_and_check_covers_them(tmp_path: Path) -> None:
         ("pairs:", "pears:", "pears"),
         ("tables:", "tables: [", "expected YAML"),
         (FILE, "- 1", "published.yaml"),
+        (FILE, "[" * 5000, "expected YAML"),
     ],
 )
 def test_a_wrong_file_is_named_and_costs_no_board(tmp_path: Path, old: str, new: str, told: str) -> None:

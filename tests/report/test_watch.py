@@ -93,6 +93,21 @@ def test_several_processes_are_shown_and_stale_ones_told_apart(
     assert out.count("  recorded ") == 5
 
 
+@pytest.mark.parametrize(("name", "value"), [("updated", "1e400"), ("pid", "99999999999999999999")])
+def test_word_that_no_process_can_have_left_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    path = say(tmp_path / "tiny")
+    path.write_text(path.read_text().replace(f'"{name}":', f'"{name}":{value},"was":'))
+    assert path.name in printed(tmp_path, capsys)
+
+
+def test_a_number_that_no_float_holds_costs_its_record_alone(tmp_path: Path) -> None:
+    write_record(record(), tmp_path / "records")
+    (tmp_path / "records/kd-0123456789ab.json").write_text('{"metrics": {"test_last": {"top1": 1' + "0" * 400 + "}}}")
+    assert [run.run_id for run in FinishedRuns(tmp_path / "records").refresh()] == [record().run_id]
+
+
 def test_stopped_learners_are_counted_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lost = LearnerStatus(run_id="kd-2", method="kd", student="small_net", status="diverged", holdout_top1=0.01)
     say(tmp_path / "tiny", learners=(*learners(kd=0.5), lost))

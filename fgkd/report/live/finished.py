@@ -42,7 +42,7 @@ class FinishedRuns:
                 before = self._known.get(run_id)
                 fresh = before is None or before[0] != stamp
                 known[run_id] = (stamp, _finished(path, stamp)) if fresh or before is None else before
-            except (OSError, ValueError):  # removed, or not a record: the board names it
+            except (OSError, ValueError, OverflowError):  # removed, or not a record: the board names it
                 continue
         self._known = known
         return sorted((run for _, run in known.values()), key=lambda run: (-run.written, run.run_id))

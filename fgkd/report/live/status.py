@@ -24,7 +24,7 @@ Phase = Literal["training", "hold-out", "test"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)  # a younger writer may say more
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)  # a younger writer may say more
 
 
 class LearnerStatus(_Part):
@@ -69,7 +69,7 @@ class ProcessStatus(_Part):
     """One process, `begun` and `updated` in seconds since 1970; `runs` are those of its suite, recorded ones too."""
 
     host: str
-    pid: int
+    pid: int = Field(ge=0, lt=2**31)
     suite: str
     begun: float
     updated: float
