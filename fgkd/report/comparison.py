@@ -155,6 +155,11 @@ class Group:
         """All cells of the table."""
         return self.taught + self.untaught
 
+    @property
+    def ranking(self) -> Ranking:
+        """What its cells are ranked by; one whose runs all failed early does not know."""
+        return RANKINGS[task_of(record for cell in self.cells for record in cell.records)]
+
     @cached_property
     def seeds(self) -> set[Seeds]:
         """Those that half of the table's own cells were run with, or more; all of them where no seed is.

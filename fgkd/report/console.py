@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Group
-from fgkd.report.lines import Line, heading, lead_cell, lines_of
+from fgkd.report.lines import Line, heading, lines_of
 from fgkd.report.published import NOT_MEASURED, Published, published_rows, sources_of
 from fgkd.report.sheet import one_line
 from fgkd.report.tasks import any_retrieval
@@ -43,7 +43,7 @@ def group_table(group: Group, width: int = WIDEST, *, plain: bool = False) -> Ta
     table = Table(title=caption, box=_PLAIN if plain else box.SIMPLE_HEAD, title_justify="left")
     for name in names:
         number = name != "method"
-        title = lead_cell(group).ranking.title if name == "score" else name
+        title = group.ranking.title if name == "score" else name
         table.add_column(title, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for line in lines_of(group):
         cells = _cells(line)

@@ -14,7 +14,6 @@ from fgkd.report.lines import (
     conditions,
     failure_line,
     heading,
-    lead_cell,
     lines_of,
     suite_names,
     teacher_lines,
@@ -95,7 +94,7 @@ def _group_section(group: Group) -> str:
     lines = [f"## {markdown_text(heading(group))}", "", f"{markdown_text(conditions(group))}.", ""]
     if teachers := teacher_lines(group):
         lines += [*(f"- {markdown_text(line)}" for line in teachers), ""]
-    names = [lead_cell(group).ranking.title if name == "score" else name for name in _COLUMNS]
+    names = [group.ranking.title if name == "score" else name for name in _COLUMNS]
     return "\n".join(lines) + "\n" + _table(names, [_cells(line) for line in lines_of(group)], text_columns={1})
 
 

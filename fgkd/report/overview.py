@@ -9,31 +9,37 @@ from pathlib import Path
 from fgkd.files import write_text
 from fgkd.record import RunRecord, read_records
 from fgkd.report.comparison import Comparison
-from fgkd.report.findings import findings
+from fgkd.report.findings import SEARCH, findings
 from fgkd.report.html import Beside, report_page
-from fgkd.report.html.folder import beside_of
+from fgkd.report.html.folder import own_beside
+from fgkd.report.published import NOTHING, published_or_problem
 
 
 def overview_pages(folders: Sequence[Path]) -> dict[str, str]:
     """File name -> content, of the suites in `folders`.
 
-    On the page a run that stands in two suites is told once, as the first records it.
+    On the page a run that stands in two suites is told once, as the first records it. Suites that look for recipes have
+    pages of their own: beside what they chose, their runs would crowd its tables.
     """
     records: dict[str, RunRecord] = {}
-    whole = Beside()
-    problems: list[str] = []
+    published, unpublished = published_or_problem(folders[0].absolute().parent) if folders else (NOTHING, [])
+    whole = Beside(published=published)
+    problems = list(unpublished)
     suites = []
     for folder in folders:
         found, broken = read_records(folder / "records")
-        beside, damaged = beside_of(folder)
         suites += [Comparison(found)] if found else []
-        records = {record.run_id: record for record in found} | records
-        whole = replace(
-            beside, truths={**beside.truths, **whole.truths}, latencies=(*whole.latencies, *beside.latencies)
-        )
+        beside, damaged = own_beside(folder)
         problems += [f"{folder.name}/{problem}" for problem in [*broken, *damaged]]
+        if SEARCH in folder.name:
+            continue
+        records = {record.run_id: record for record in found} | records
+        truths, latencies = {**beside.truths, **whole.truths}, (*whole.latencies, *beside.latencies)
+        whole = replace(whole, truths=truths, latencies=latencies)
     ordered = sorted(records.values(), key=lambda record: record.run_id)
-    page = report_page(ordered, problems, title="All suites", beside=whole)
+    searched = any(SEARCH in folder.name for folder in folders)
+    title = f"All suites{' but those that look for recipes' if searched else ''}"
+    page = report_page(ordered, problems, title=title, beside=whole)
     return {"report.html": page, "findings.md": findings(suites)}
 
 

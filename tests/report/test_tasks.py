@@ -70,6 +70,15 @@ def test_tables_say_what_they_rank_by(capsys):
     assert "recall@1 %" in capsys.readouterr().out
 
 
+def test_a_run_that_failed_before_its_data_were_read_heads_no_table(capsys):
+    failed = record(run_spec("at", dataset=BY_HALVES), None, data=None)
+    page = board_markdown([*retrieval_records(), failed], [], title="tiny")
+    assert "| rank | method | recall@1 % |" in page
+    assert "| rank | method | top-1 % |" not in page
+    print_board([*retrieval_records(), failed])
+    assert "recall@1 %" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("sampler", ["sqrt", "balanced"])
 def test_a_sampler_is_told_and_makes_another_table(sampler):
     shuffled, other = record(run_spec()), record(run_spec(sampler=sampler))

@@ -61,6 +61,7 @@ def _cell_row(cell: Cell, ambiguous: bool, blocks: Blocks, device: str | None) -
         **{name: digits(getattr(score, name)) for name in ("mean", "sd", "low", "high")},
         "params": _millions(cell.mean("student", "param_count")),
         "macs": _millions(cell.mean("student", "macs")),
+        "device": device,
         "own": digits(cell.cost("train_seconds", device), 4),
         "shared": digits(cell.cost("shared_seconds", device), 4),
         "config": cell.identity.config,

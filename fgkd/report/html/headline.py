@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fgkd.report.comparison import Cell, Group, Standing
+from fgkd.report.evidence import Difference
 from fgkd.report.html.configurations import dataset_of
 from fgkd.report.lines import SIGNIFICANT
 from fgkd.report.sheet import number
 
 _NAMED = 3
+FEWEST = 2  # pairs that a test needs
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def _interval(cell: Cell) -> str:
 
 
 def _against(best: Standing) -> str:
-    for name, difference in (("kd", best.kd), ("scratch", best.scratch)):
+    """Of one that nobody taught, `kd` of some teacher's table is not what it was tested against."""
+    found = [("kd", best.kd), ("scratch", best.scratch)]
+    for name, difference in found if best.cell.teacher else reversed(found):
         if difference.mean is not None:
             gain = f"{difference.mean:+.1f} points against {name} over {_pairs(difference.pairs)}"
-            return f"{gain}{_verdict(difference.p)}"
+            return f"{gain}{_verdict(difference)}"
     return ""
 
 
@@ -91,11 +95,11 @@ def _pairs(count: int) -> str:
     return "one pair of runs" if count == 1 else f"{count} pairs of runs"
 
 
-def _verdict(p: float | None) -> str:
-    if p is None:
-        return ", too few to test."
-    judged = "significant" if p < SIGNIFICANT else "not significant"
-    return f": {judged} (Holm-corrected p = {p:.2g})."
+def _verdict(difference: Difference) -> str:
+    if difference.p is None:
+        return ", too few to test." if difference.pairs < FEWEST else ", not tested."
+    judged = "significant" if difference.p < SIGNIFICANT else "not significant"
+    return f": {judged} (Holm-corrected p = {difference.p:.2g})."
 
 
 def _rivals(best: Cell, cells: Sequence[Cell]) -> str:

@@ -114,7 +114,7 @@ def test_it_loads_draws_everything_and_asks_for_nothing(tab: Tab, pages: dict[st
     ]
     assert tab.page.locator("#count").inner_text() == "31 configurations"
     assert len(tab.names()) == 31
-    assert tab.page.locator("#curves svg path").count() >= 5 * 4
+    assert tab.page.locator("#curves svg path").count() == 5 * 4 - 1, "a mean and three seeds each; one run failed"
     assert "70.50" in tab.page.locator("#published").inner_text()
     tab.fine()
 

@@ -12,7 +12,7 @@ const linear = (values, from, to, pad = 0.05) => {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   const room = (high - low || Math.abs(high) || 1) * pad;
   [low, high] = [low - room, high + room];
-  const at = (value) => from + ((value - low) / (high - low)) * (to - from);
+  const at = (value) => (high > low ? from + ((value - low) / (high - low)) * (to - from) : (from + to) / 2);
   return Object.assign(at, { low, high, ticks: (count) => ticksOf(low, high, count) });
 };
 const logarithmic = (values, from, to) => {

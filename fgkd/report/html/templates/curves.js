@@ -33,7 +33,10 @@ const drawCurves = () => {
   const lines = group()
     .standings.map(({ of: cell }) => ({
       cell,
-      seeds: cell.runs.map(curveOf).filter((curve) => curve && curve.top1.some(given)),
+      seeds: cell.runs
+        .filter((run) => run.status === "ok")
+        .map(curveOf)
+        .filter((curve) => curve && curve.top1.some(given)),
     }))
     .filter((line) => line.seeds.length);
   if (!lines.length) {

@@ -11,9 +11,12 @@ const paretoFront = (points) => {
     .sort((a, b) => a.x - b.x || b.y - a.y)
     .filter((point) => point.y > best && ((best = point.y), true));
 };
+// Seconds of two devices have no common axis: those of the table's own are shown.
+const titleOf = (price) => PRICES[price][0] + (price === "seconds" ? `, on ${group().device}` : "");
+const comparable = (cell, price) => price !== "seconds" || cell.device === group().device;
 const pointsOf = (dataset, price) =>
   cells
-    .filter((cell) => cell.dataset === dataset && cell.role !== "teacher" && given(cell.mean))
+    .filter((cell) => cell.dataset === dataset && cell.role !== "teacher" && given(cell.mean) && comparable(cell, price))
     .map((cell) => ({ cell, x: PRICES[price][1](cell), y: cell.mean }))
     .filter((point) => given(point.x));
 const drawScatter = () => {
@@ -31,7 +34,7 @@ const drawScatter = () => {
   const name = (point) => (students ? `${point.cell.label}, ${point.cell.student}` : point.cell.label);
   const colours = coloursOf(group().standings);
   const said =
-    `${plural(points.length, "configuration")} on ${dataset}, ${metricName(metric)} against ${PRICES[price][0]}. ` +
+    `${plural(points.length, "configuration")} on ${dataset}, ${metricName(metric)} against ${titleOf(price)}. ` +
     `On the Pareto front: ${[...front].map((p) => `${name(p)} (${brief(p.x)}; ${fixed(p.y)} %)`).join(", ")}.`;
   const draw = (width) => {
     const height = Math.min(420, Math.max(280, width * 0.5));
@@ -68,7 +71,7 @@ const drawScatter = () => {
     return svg(
       "svg",
       { width, height, "aria-hidden": "true" },
-      frame(width, height, x, y, { x: PRICES[price][0], y: metric }),
+      frame(width, height, x, y, { x: titleOf(price), y: metric }),
       svg("path", { class: "front", d: steps }),
       points.map(
         (p) =>
@@ -96,7 +99,7 @@ const drawScatter = () => {
             "stroke-width": 1.5,
             onclick: () => change({ open: p.cell.runs[0].id }),
           },
-          svg("title", {}, `${name(p)}: ${fixed(p.y)} %, ${brief(p.x)} ${PRICES[price][0]}`),
+          svg("title", {}, `${name(p)}: ${fixed(p.y)} %, ${brief(p.x)} ${titleOf(price)}`),
         ),
       ),
       labels,
@@ -111,7 +114,7 @@ const drawScatter = () => {
         { class: "controls" },
         choice(
           "Cost",
-          usable.map((one) => [one, PRICES[one][0]]),
+          usable.map((one) => [one, titleOf(one)]),
           price,
           (value) => change({ x: value }),
         ),

@@ -22,7 +22,7 @@ const readAddress = () => {
   const told = new URLSearchParams(location.hash.slice(1));
   for (const name of Object.keys(DEFAULTS)) state[name] = told.get(name) ?? DEFAULTS[name];
   if (!["configurations", "runs"].includes(state.view)) state.view = DEFAULTS.view;
-  if (!groups[state.table]) state.table = DEFAULTS.table;
+  if (!/^\d+$/.test(state.table) || !groups[state.table]) state.table = DEFAULTS.table;
 };
 const writeAddress = () => {
   const told = new URLSearchParams();
