@@ -108,6 +108,7 @@ class StudentFacts(Part):
         macs: multiply-accumulates of one image at `img_size`.
         size_bytes: of its weights as stored, parameters and statistics.
         deployed_extra: whether the method added layers that stay in the student.
+        start_digest: of the content of the weight files that it started from, where they are the user's own.
     """
 
     img_size: Whole = Field(ge=1)
@@ -118,6 +119,7 @@ class StudentFacts(Part):
     interpolation: str | None = None
     weights_hash: str | None = None
     deployed_extra: bool = False
+    start_digest: str | None = None
 
 
 class Costs(Part):

@@ -111,6 +111,18 @@ class BackboneSpec(Spec):
                     value[key] = (value[key],) * 3
         return value
 
+    @field_validator("mean", "std")
+    @classmethod
+    def _of_shares(cls, value: tuple[float, float, float] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+        """Of pixels in [0, 1]; those of other libraries are of 0 to 255, and a deviation of 0 gives no number."""
+        mean = info.field_name == "mean"
+        if value and not all(0 <= part <= 1 and (mean or part) for part in value):
+            raise ValueError(
+                f"expected numbers from 0 to 1{'' if mean else ', above 0'}, of pixels in [0, 1], found "
+                f"{', '.join(f'{part:g}' for part in value)}; divide those of pixels in 0 to 255 by 255"
+            )
+        return value
+
     @property
     def source(self) -> Literal["scratch", "timm", "file"]:
         """Where the weights come from."""

@@ -13,7 +13,16 @@ from rich.console import Console
 
 from fgkd import runner
 from fgkd.api.distilled import Distilled
-from fgkd.api.wishes import Entry, batch_size_for, dataset_entry, plain, student_recipe, suite_name, teacher_entry
+from fgkd.api.wishes import (
+    Entry,
+    batch_size_for,
+    dataset_entry,
+    network_entry,
+    plain,
+    student_recipe,
+    suite_name,
+    teacher_entry,
+)
 from fgkd.cli import places
 from fgkd.cli.places import cache_folder, parse_precision, weights_folder
 from fgkd.data import augment_names, dataset_names, open_dataset
@@ -25,6 +34,7 @@ from fgkd.models.store import WeightStore
 from fgkd.plan import ancestors
 from fgkd.record import RunRecord, read_record, record_path, records_folder
 from fgkd.runner import Options
+from fgkd.runner.starts import start_problems
 from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
 from fgkd.suite.check import Known
@@ -101,7 +111,7 @@ def distill(
             "description": "Made by fgkd.distill.",
             "datasets": [images.entry],
             "teachers": [] if teacher is None else [teacher_entry(teacher, size, images.classes)],
-            "students": [plain(student)],
+            "students": [network_entry(student)],
             "methods": [plain(method)],
             "view": {} if view is None else plain(view),
             "recipe": student_recipe(student, recipe, epochs),
@@ -151,6 +161,8 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
     folder = records_folder(options.results, suite.name)
     if not options.rerun:
         _refuse_other_images(run, folder, images)
+        if changed := list(start_problems([run], folder, options)):
+            raise UserErrors(changed)
     console = _Listener(silent=not verbose)
     if _recorded(folder, run.run_id) is None:
         _tell_random_starts(run, console)

@@ -13,6 +13,7 @@ from fgkd.spec import BackboneSpec
 
 Entry = str | Mapping[str, Any]
 OWN = ("folder", "table")
+LOCAL = "local-dir:"
 # Sound for CNNs and token networks, with and without pretraining; tuned on nobody's images.
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "clip_grad": 1.0}
 TEACHER_EPOCHS, WARMUP_SHARE, FEW_CLASSES = 30, 0.1, 4
@@ -81,6 +82,15 @@ def plain(entry: Any) -> Any:
     return dict(entry) if isinstance(entry, Mapping) else entry
 
 
+def network_entry(entry: Any) -> Any:
+    """A network's entry, a folder of weights made absolute: exports are written from elsewhere."""
+    if isinstance(entry, str) and entry.startswith(LOCAL):
+        return f"{LOCAL}{_absolute(entry.removeprefix(LOCAL), None)}"
+    if isinstance(entry, Mapping):
+        return {key: network_entry(value) if key in ("backbone", "name") else value for key, value in entry.items()}
+    return entry
+
+
 def recipe_entry(given: Any, epochs: Any, *, pretrained: bool, gentle: bool) -> Any:
     """The recipe: the defaults with `given` over them; none of the defaults where it names an optimiser of its own.
 
@@ -105,7 +115,7 @@ def teacher_entry(teacher: Entry, batch_size: int, num_classes: int) -> Any:
     Of four classes or fewer, three times chance is more than one could ask of a teacher; its gate is then halfway from
     chance to certainty.
     """
-    entry = {"backbone": teacher} if isinstance(teacher, str) else plain(teacher)
+    entry = {"backbone": network_entry(teacher)} if isinstance(teacher, str) else network_entry(teacher)
     if not isinstance(entry, dict):
         return entry
     if num_classes <= FEW_CLASSES:

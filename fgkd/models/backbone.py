@@ -46,6 +46,7 @@ class Backbone(nn.Module):
         spec: what it was made from.
         head_is_fresh: whether the classifier was drawn at random rather than loaded.
         loaded_from: the file or timm name that its weights came from; None from scratch.
+        start_digest: of the content of the user's own files that it started from; None where there are none.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Backbone(nn.Module):
         self.input = input
         self.spec = spec
         self.loaded_from = loaded_from
+        self.start_digest: str | None = None
         self.head_is_fresh = head_is_fresh
         self.inserted = nn.ModuleDict()  # by stage, see `insert`
         self.trunk_is_frozen = False

@@ -14,7 +14,7 @@ from torch import nn
 
 from fgkd.errors import UserError, near_names
 from fgkd.models.backbone import Backbone, InputSpec
-from fgkd.models.weights import find_weights, fit_weights, read_weights
+from fgkd.models.weights import digest_of, find_weights, fit_weights, read_weights, start_files
 from fgkd.spec import BackboneSpec
 
 # what decides weights and classes is the spec's own business, where it is recorded
@@ -46,7 +46,9 @@ def create_backbone(
     if spec.source == "file":
         path = find_weights(str(spec.weights), weights_folder)
         fresh, source = fit_weights(net, read_weights(path), path.name), path.name
-    return Backbone(net, input_spec(net, spec, size), spec, loaded_from=source, head_is_fresh=fresh)
+    found = Backbone(net, input_spec(net, spec, size), spec, loaded_from=source, head_is_fresh=fresh)
+    found.start_digest = digest_of(start_files(spec, weights_folder))
+    return found
 
 
 def build(spec: BackboneSpec, *, size: int, num_classes: int | None = None, pretrained: bool = False) -> nn.Module:
@@ -72,10 +74,17 @@ def size_kwargs(spec: BackboneSpec, size: int) -> dict[str, Any]:
 
 
 def pretrained_config(spec: BackboneSpec) -> dict[str, Any]:
-    """timm's configuration of the named weights: input size, mean, whether the size is fixed, and so on."""
+    """timm's configuration of the named weights: input size, mean, whether the size is fixed, and so on.
+
+    Raises:
+        UserError: timm does not know the name, or its folder or repository is out of reach.
+    """
     source, name = parse_model_name(spec.name)
     if source is not None:
-        return dict((load_model_config_from_hf if source == "hf-hub" else load_model_config_from_path)(name)[0])
+        try:
+            return dict((load_model_config_from_hf if source == "hf-hub" else load_model_config_from_path)(name)[0])
+        except (OSError, ValueError) as error:  # the hub's library says so of all that fails
+            raise UserError(f"{spec.name}: its config.json cannot be had ({str(error).splitlines()[0]})") from None
     if not is_model(split_model_name_tag(name)[0]):
         raise unknown_network(split_model_name_tag(name)[0])
     config = get_pretrained_cfg(name, allow_unregistered=True)

@@ -20,6 +20,12 @@ TIMEOUT = 5  # seconds
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
+def forget_answers() -> None:
+    """Ask anew: what a user was told to log in to, download or put there may be there now."""
+    for ask in (config_problem, weights_problem, hub_unreachable):
+        ask.cache_clear()
+
+
 @cache
 def config_problem(name: str) -> str | None:
     """Why the configuration of a ``hf-hub:`` or ``local-dir:`` name cannot be had; None where it can."""
@@ -34,7 +40,7 @@ def config_problem(name: str) -> str | None:
 def weights_problem(name: str) -> str | None:
     """Why the weights of a timm name with tag, ``hf-hub:`` or ``local-dir:`` cannot be had; None where they can.
 
-    Looks in the local cache, then asks for the file's header; once per process and name.
+    Looks in the local cache, then asks for the file's header; once for each name until `forget_answers`.
     """
     source, identity = parse_model_name(name)
     if source == "local-dir":
@@ -103,7 +109,7 @@ def _asked(url: str) -> str | None:
 
 @cache
 def hub_unreachable() -> str | None:
-    """Why the Hugging Face hub cannot be asked; None where it answers. Tried once per process."""
+    """Why the Hugging Face hub cannot be asked; None where it answers. Tried once until `forget_answers`."""
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE forbids downloading"
     trouble = _unanswered(constants.ENDPOINT)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from fgkd.errors import UserError, near_names
 from fgkd.files import move_into_place
 from fgkd.models.classifier import linear_names
+from fgkd.spec import BackboneSpec
 
+FOLDER = "local-dir:"  # how timm names a folder of weights
 OWN_PREFIX = "net."  # of every tensor in a Backbone's state dict, as the store keeps it
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar")
 
@@ -40,6 +43,35 @@ def find_weights(name: str, folder: Path | None) -> Path:
         if place.is_file():
             return place
     raise UserError(_not_found(name, path, folder))
+
+
+def start_files(spec: BackboneSpec, folder: Path | None) -> list[Path]:
+    """The weight files of the user's own that a network starts from; none where it has timm's, the hub's or none.
+
+    Args:
+        spec: as the store resolved it.
+        folder: where weights given by file name lie.
+
+    Raises:
+        UserError: a file is not there.
+    """
+    if spec.source == "file":
+        return [find_weights(str(spec.weights), folder)]
+    if spec.source == "timm" and spec.name.startswith(FOLDER):
+        return sorted(Path(spec.name.removeprefix(FOLDER)).glob("*.safetensors"))
+    return []
+
+
+def digest_of(paths: Iterable[Path]) -> str | None:
+    """16 hex digits of SHA-256 of the files' content, one after the other; None of no file."""
+    parts = [_digest(path, (found := path.stat()).st_size, found.st_mtime_ns) for path in paths]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16] if parts else None
+
+
+@lru_cache(maxsize=64)  # many learners start from one file
+def _digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_found(name: str, path: Path, folder: Path | None) -> str:

@@ -152,6 +152,7 @@ def _student_facts(learner: Learner) -> StudentFacts:
         interpolation=view.interpolation,
         weights_hash=weights_hash(learner.evaluated),
         deployed_extra=learner.belongings.reshaped,
+        start_digest=learner.belongings.start_digest,
     )
 
 

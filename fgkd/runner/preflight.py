@@ -12,11 +12,13 @@ from fgkd.data import open_dataset, read_card
 from fgkd.data import problems as data_problems
 from fgkd.errors import UserError, UserErrors
 from fgkd.models import problems as backbone_problems
+from fgkd.models.hub import forget_answers
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
 from fgkd.runner.pairs import pair_problems
 from fgkd.runner.qualms import batch_problems, recipe_problems, teacher_problems
 from fgkd.runner.revisions import revision_problems
+from fgkd.runner.starts import start_problems
 from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
@@ -31,10 +33,13 @@ def check(
         folder: where the suite's records will be written.
         say: is told what is good to know and stops nothing.
     """
+    forget_answers()
     problems = [*_folder_problems(folder), *_folder_problems(options.cache), *_precision_problems(runs)]
     problems += _compiler_problems() if options.compile else []
     problems += _graph_problems(options) if options.cuda_graphs else []
     problems += tracker_problems(options.track)
+    if options.workers is not None and options.workers < 0:
+        problems.append(f"workers: expected a number of processes from 0, found {options.workers}")
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
     classes: dict[DatasetSpec, int] = {}
     images: dict[DatasetSpec, int] = {}
@@ -49,7 +54,7 @@ def check(
             classes[spec] = 2  # reported already; the networks are still looked at
     if not problems and not options.rerun:
         present = {spec: open_dataset(spec, options.data_root, cache=options.cache).revision for spec in datasets}
-        problems += revision_problems(folder, present)
+        problems += [*revision_problems(folder, present), *start_problems(runs, folder, options)]
     problems += [*network_problems(runs, classes, options), *recipe_problems(runs), *batch_problems(runs, images)]
     if not problems:
         problems += [*teacher_problems(runs, classes, options), *pair_problems(runs, classes)]

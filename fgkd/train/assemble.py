@@ -126,6 +126,7 @@ def assemble(
         backbone.input,
         reshaped=method.deploys_more,
         head_is_fresh=backbone.head_is_fresh,
+        start_digest=backbone.start_digest,
         mixing=make_mixing(run.recipe, workshop.num_classes),
     )
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from timm.layers import convert_sync_batchnorm
 from timm.utils import distribute_bn
@@ -36,6 +37,13 @@ def _part() -> None:
         torch.distributed.destroy_process_group()
 
 
+def _forget_other_precision(precision: Precision) -> None:
+    """accelerate keeps one precision for the life of a process; a notebook may train in one after the other."""
+    known = AcceleratorState._shared_state
+    if known and known.get("_mixed_precision") != precision and PartialState().num_processes == 1:
+        AcceleratorState._reset_state()
+
+
 class Engine:
     """What the loop asks of the machine.
 
@@ -56,6 +64,7 @@ class Engine:
         # Two-stage methods and methods that drop a head leave parameters without a gradient in some steps; buffers
         # need no broadcast: batch norm is synchronised or averaged, and memories are updated alike on every process.
         ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+        _forget_other_precision(precision)
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
         self.precision, self.compiles = precision, compiles
         self.replays = replays and self.device.type == "cuda" and self.world == 1

@@ -66,6 +66,7 @@ class Belongings:
         sight: how its input looks.
         reshaped: whether the method changed what is deployed.
         head_is_fresh: whether the classifier was drawn at random rather than loaded.
+        start_digest: of the user's own weight files that the network started from; None where there are none.
         mixing: mixup or cutmix of the training images, drawn from the learner's stream; None where the recipe has none.
     """
 
@@ -76,6 +77,7 @@ class Belongings:
     sight: Sight
     reshaped: bool = False
     head_is_fresh: bool = True
+    start_digest: str | None = None
     mixing: Mixing | None = None
 
 

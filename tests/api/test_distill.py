@@ -9,14 +9,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 
 import fgkd
 from fgkd.cli.main import main
 from fgkd.errors import UserError, UserErrors
 from fgkd.leaderboard import check_boards
-from fgkd.record import read_records
-from fgkd.runner import session
+from fgkd.models import hub
+from fgkd.record import read_records, records_folder
+from fgkd.runner import Options, session
+from fgkd.runner.starts import start_problems
 
 TEACHER = {"backbone": "test_resnet", "gate": 0.0, "train": {"epochs": 1}}
 SMALL: dict[str, Any] = {"student": "test_efficientnet", "epochs": 1, "view": {"size": 32}, "verbose": False}
@@ -85,6 +89,59 @@ def test_the_same_call_again_trains_nothing(
         torch.equal(a, b)
         for a, b in zip(again.student.state_dict().values(), done.student.state_dict().values(), strict=True)
     )
+
+
+def test_weights_of_ones_own_that_have_changed_make_another_run(home: Path, tmp_path: Path) -> None:
+    def leave(seed: int) -> None:
+        torch.manual_seed(seed)
+        net = timm.create_model("test_efficientnet", num_classes=2)
+        save_file({name: value.contiguous() for name, value in net.state_dict().items()}, tmp_path / "own.safetensors")
+
+    start = {"backbone": "test_efficientnet", "weights": str(tmp_path / "own.safetensors")}
+    asked = {**SMALL, "student": start, "method": "scratch", "results": tmp_path / "results", "cache": tmp_path / "c"}
+    leave(0)
+    first = fgkd.distill(home / "pets", **asked)
+    assert fgkd.distill(home / "pets", **asked).record == first.record
+    leave(1)
+    with pytest.raises(
+        UserError, match=rf"own\.safetensors: have changed since run {first.record.run_id} .*rerun=True"
+    ):
+        fgkd.distill(home / "pets", **asked)
+    again = fgkd.distill(home / "pets", **asked, rerun=True)
+    assert again.record.student.start_digest != first.record.student.start_digest
+    (tmp_path / "own.safetensors").unlink()  # nobody needs it who has the record
+    folder = records_folder(tmp_path / "results", "distill-pets")
+    assert list(start_problems([again.record.spec], folder, Options(tmp_path, tmp_path, tmp_path / "c"))) == []
+
+
+def test_one_process_may_train_in_one_precision_after_the_other(home: Path, tmp_path: Path) -> None:
+    asked = {**SMALL, "method": "scratch", "results": tmp_path / "results", "cache": tmp_path / "c"}
+    found = [fgkd.distill(home / "pets", **asked, precision=precision).record for precision in ("bf16", "no", "bf16")]
+    assert [one.environment.precision for one in found] == ["bf16", "no", "bf16"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"workers": -1}, "workers: expected a number of processes from 0, found -1"),
+        ({"student": {"backbone": "test_efficientnet", "std": 0}}, "expected numbers from 0 to 1, above 0"),
+        ({"student": {"backbone": "test_efficientnet", "mean": [123.7, 116.3, 103.5]}}, "divide those of pixels in 0"),
+    ],
+)
+def test_what_no_training_could_bear_is_told_before_it(home: Path, tmp_path: Path, wish: dict, said: str) -> None:
+    asked = {**SMALL, "method": "scratch", "results": tmp_path / "results", "cache": tmp_path / "c"}
+    with pytest.raises(UserError, match=said):
+        fgkd.distill(home / "pets", **{**asked, **wish})
+    assert not list((tmp_path / "results").rglob("*.json"))
+
+
+def test_what_was_missing_is_looked_for_again(tmp_path: Path) -> None:
+    name = f"local-dir:{tmp_path / 'later'}"
+    assert "found no config.json" in (hub.config_problem(name) or "")
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later/config.json").write_text("{}")
+    hub.forget_answers()
+    assert hub.config_problem(name) is None
 
 
 def test_it_exports_what_loads_again(done: fgkd.Distilled, home: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fgkd
-from fgkd.api.wishes import dataset_entry, recipe_entry, student_recipe, teacher_entry
+from fgkd.api.wishes import dataset_entry, network_entry, recipe_entry, student_recipe, teacher_entry
 from fgkd.errors import UserError
 
 
@@ -87,3 +87,18 @@ def test_a_wish_of_the_wrong_kind_is_told_by_its_place(tmp_path: Path, wish: dic
 def test_an_optimiser_of_ones_own_brings_its_own_settings() -> None:
     given = {"optimizer": "sgd", "lr": 0.1}
     assert recipe_entry(given, 10, pretrained=True, gentle=True) == given
+
+
+def test_folders_of_weights_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export is written from elsewhere, and asks for their licence."""
+    monkeypatch.chdir(tmp_path)
+    absolute = f"local-dir:{tmp_path / 'mine'}"
+    assert network_entry("local-dir:mine") == absolute
+    assert network_entry({"backbone": {"name": "local-dir:mine"}, "gate": 0.5}) == {
+        "backbone": {"name": absolute},
+        "gate": 0.5,
+    }
+    assert teacher_entry("local-dir:mine", 8, 10)["backbone"] == absolute
+    assert network_entry({"backbone": "resnet18", "kwargs": {"name": "local-dir:x"}})["kwargs"] == {
+        "name": "local-dir:x"
+    }
