@@ -9,6 +9,8 @@ from fgkd.cli.places import writable
 from fgkd.errors import UserError, UserErrors
 from fgkd.yaml_places import parse_yaml
 
+PLACES = ("results", "cache", "data_root")  # flags that the next command needs too
+
 
 def distill(args: Namespace) -> int:
     """Distil, say where the evidence is, and export where asked."""
@@ -36,7 +38,10 @@ def distill(args: Namespace) -> int:
     if args.to is not None:
         print(f"exported to {done.export(args.to, onnx=args.onnx)}")
     else:
-        print(f"next: fgkd export {done.record.run_id} --results {args.results} --to DIR --verify")
+        places = [
+            f"--{name.replace('_', '-')} {value}" for name in PLACES if (value := getattr(args, name)) is not None
+        ]
+        print(f"next: fgkd export {done.record.run_id} {' '.join(places)} --to DIR --verify")
     return 0
 
 

@@ -63,14 +63,18 @@ def _first_images(chosen: Chosen, data: ImageData) -> list[Tensor]:
 
 
 def _tell(exported: Exported, *, real: bool) -> None:
+    from fgkd.export.onnx_file import NAME as ONNX_NAME
+
     folder, deployed = exported.folder, exported.deployed
     run_id = deployed.record.run_id
     if deployed.plain is not None:
         print(f"{run_id} -> {folder}: timm.create_model('local-dir:{folder}', pretrained=True)")
     else:
+        written = exported.difference is not None
         print(
             f"{run_id} -> {folder}: plain timm cannot load it, for its method keeps layers that timm does not "
-            f"have; use {folder / 'model.onnx'} or fgkd.load('{folder}')"
+            f"have; use {f'{folder / ONNX_NAME} or ' if written else ''}fgkd.load('{folder}')"
+            f"{'' if written else '; with the extra fgkd[onnx] it is exported as ONNX too'}"
         )
     if deployed.folded:
         print("the method's linear layers were folded into the classifier; the logits are the same but for rounding")

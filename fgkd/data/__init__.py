@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fgkd.data.card import Card, dataset_names, read_card
-    from fgkd.data.images import read_image
+    from fgkd.data.images import bound, from_pillow, read_image
     from fgkd.data.loader import EvalLoader, TrainLoader, ViewLoader
     from fgkd.data.opening import open_dataset, problems
     from fgkd.data.split import ImageData, Split
@@ -20,6 +20,8 @@ _HOMES = {
     "Card": "card",
     "dataset_names": "card",
     "read_card": "card",
+    "bound": "images",
+    "from_pillow": "images",
     "read_image": "images",
     "EvalLoader": "loader",
     "TrainLoader": "loader",
@@ -43,7 +45,9 @@ __all__ = [
     "TrainView",
     "ViewLoader",
     "augment_names",
+    "bound",
     "dataset_names",
+    "from_pillow",
     "open_dataset",
     "problems",
     "read_card",

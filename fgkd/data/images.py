@@ -104,10 +104,20 @@ def decode(data: bytes, shorter_side: int | None = None) -> np.ndarray:
     with _opened(io.BytesIO(data)) as picture:
         pixels = _by_opencv(data, picture, shorter_side)
         if pixels is None:
-            pixels = _by_pillow(picture)
+            pixels = from_pillow(picture)
         width, height = bounded(*picture.size, shorter_side)
         if _turned(picture, pixels):
             width, height = height, width
+    return _resized(pixels, width, height)
+
+
+def bound(pixels: np.ndarray, shorter_side: int | None) -> np.ndarray:
+    """(H, W, 3) uint8 brought to `shorter_side`, as `read_image` brings a file; see `bounded`."""
+    height, width = pixels.shape[:2]
+    return _resized(pixels, *bounded(width, height, shorter_side))
+
+
+def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return pixels if pixels.shape[:2] == (height, width) else cv2.resize(pixels, (width, height), interpolation=AREA)
 
 
@@ -155,7 +165,12 @@ def _by_opencv(data: bytes, picture: Image.Image, shorter_side: int | None) -> n
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def _by_pillow(picture: Image.Image) -> np.ndarray:
+def from_pillow(picture: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 of an opened picture, converted as `read_image` converts a file.
+
+    Raises:
+        UserError: its pixels are floating-point numbers.
+    """
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):

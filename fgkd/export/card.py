@@ -153,7 +153,10 @@ def _weights_licence(backbone: BackboneSpec) -> str:
         return "none: drawn at random"
     if backbone.source == "file":
         return "a file of weights, whose licence is not known to fgkd"
-    return str(pretrained_config(backbone).get("license") or "not stated by timm")
+    try:
+        return str(pretrained_config(backbone).get("license") or "not stated by timm")
+    except UserError:
+        return "not known here, where they are not at hand"
 
 
 def disclosures(deployed: Deployed, companions: Sequence[RunRecord]) -> Iterator[str]:
@@ -180,6 +183,16 @@ def _remarks(deployed: Deployed, companions: Sequence[RunRecord]) -> Iterator[st
         yield (
             f"Measured through squares of {view.size} px that were then resized to {sight.size} px; timm's transform "
             "resizes once, which may move the last digits."
+        )
+    if sight.crop_pct is not None and sight.crop_pct < view.crop_pct:
+        yield (
+            f"Measured through the middle {sight.crop_pct:g} of squares that show {view.crop_pct:g} of the shorter "
+            "side, enlarged; timm's transform cuts it out of the picture itself, which may move the last digits."
+        )
+    if view.shorter_side is not None:
+        yield (
+            f"Measured on pictures brought to a shorter side of at most {view.shorter_side} px first, which timm's "
+            "transform leaves out; that may move the last digits."
         )
     if (record.environment.code_commit or "").endswith("-dirty"):
         yield "The code differed from its commit when this was trained."

@@ -79,13 +79,20 @@ def _of_these_weights(well: list[Chosen], weights_hash: str) -> Chosen:
             return one
     raise UserError(
         f"run {well[0].record.run_id}: the weights in the cache are not those that its record speaks of (another "
-        f"machine or an earlier run); run it again with fgkd bench --suite {well[0].record.suite} --rerun"
+        f"machine or an earlier run); {_again(well[0].record.suite)}"
     )
 
 
 def _no_weights(record: RunRecord, store: WeightStore) -> str:
     return (
         f"run {record.run_id} is recorded, but its weights are not in {store.folder}: it was run on another machine, "
-        f"or with another cache; name that cache by --cache, or run it here: fgkd bench --suite {record.suite} "
-        "--rerun, with --methods, --students and --seeds for this one alone"
+        f"or with another cache; name that cache by --cache, or {_again(record.suite)}"
     )
+
+
+def _again(suite: str) -> str:
+    """How a run of a suite is run once more; those of `fgkd.distill` are in no file."""
+    if suite.startswith("distill-"):
+        return "run it here again: the same call of fgkd.distill with rerun=True"
+    alone = "with --methods, --students and --seeds for this one alone"
+    return f"run it here again: fgkd bench --suite {suite} --rerun, {alone}"

@@ -73,9 +73,7 @@ def _public(value: Any) -> Any:
     value = {key: _public(part) for key, part in value.items()}
     name = value.get("name")
     if isinstance(name, str) and name.startswith("local-dir:"):
-        _, architecture, model_args = load_model_config_from_path(name.partition(":")[2])
-        kept = {key: arg for key, arg in model_args.items() if key not in RESERVED | {"img_size"}}
-        value |= {"name": architecture, "kwargs": kept | value.get("kwargs", {}), "weights": "none"}
+        value |= _held(name, value.get("kwargs", {}))
     elif isinstance(name, str) and name.startswith(("folder:", "table:")):
         value["name"] = public_name(name)
     if isinstance(value.get("weights"), str):
@@ -83,6 +81,16 @@ def _public(value: Any) -> Any:
     if isinstance(value.get("label"), str):
         value["label"] = public_name(value["label"])
     return value
+
+
+def _held(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What a folder of a network holds, in its place; where the folder is gone, its name alone."""
+    try:
+        _, architecture, model_args = load_model_config_from_path(name.partition(":")[2])
+    except (OSError, ValueError):
+        return {"name": public_name(name)}
+    kept = {key: arg for key, arg in model_args.items() if key not in RESERVED | {"img_size"}}
+    return {"name": architecture, "kwargs": kept | kwargs, "weights": "none"}
 
 
 def public_name(name: str) -> str:

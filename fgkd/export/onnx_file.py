@@ -24,9 +24,14 @@ TOLERANCE = 1e-4  # of the largest logit, or of 1 where all are smaller
 LIMIT = 1_800_000_000  # bytes of weights that one file takes; protobuf ends at 2 GiB
 
 
+def missing_libraries() -> list[str]:
+    """Those of the extra that are not here."""
+    return [name for name in LIBRARIES if find_spec(name) is None]
+
+
 def require_onnx() -> None:
     """UserError where a library of the extra is missing."""
-    if missing := [name for name in LIBRARIES if find_spec(name) is None]:
+    if missing := missing_libraries():
         raise UserError(f"ONNX needs {', '.join(missing)}, which the extra brings: pip install 'fgkd[onnx]'")
 
 

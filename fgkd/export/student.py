@@ -12,7 +12,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from fgkd.data import EvalView, read_image
+from fgkd.data import EvalView, bound, from_pillow, read_image
 from fgkd.errors import UserError
 from fgkd.export.manifest import Manifest, read_manifest
 from fgkd.export.rebuild import Logits, rebuild
@@ -65,10 +65,13 @@ class Student(nn.Module):
     def transform(self, image: str | Path | Image | np.ndarray) -> Tensor:
         """A picture, as a file, a PIL image or (H, W, 3) uint8 RGB, of any size -> (3, S, S) float32, normalised.
 
+        What was done to the pictures of the test split is done to this one: turned as its EXIF says, laid over white
+        where it is transparent, brought to the view's `shorter_side`. An array is taken as it is but for the latter.
+
         Raises:
             UserError: the file cannot be read, or the array is not one of uint8 RGB.
         """
-        square = torch.from_numpy(self._square(_pixels(image))).permute(2, 0, 1)[None]
+        square = torch.from_numpy(self._square(_pixels(image, self.view.shorter_side))).permute(2, 0, 1)[None]
         return Eyes(square, self.view.crop_pct).seen_by(self.sight)[0]
 
     @torch.no_grad()
@@ -81,13 +84,13 @@ class Student(nn.Module):
         return Prediction(self.class_names[order[0]], order[0], float(shares[order[0]]), scores)
 
 
-def _pixels(image: Any) -> np.ndarray:
+def _pixels(image: Any, shorter_side: int | None) -> np.ndarray:
     if isinstance(image, str | Path):
-        return read_image(Path(image))
+        return read_image(Path(image), shorter_side)
     if hasattr(image, "convert"):  # a PIL image
-        return np.asarray(image.convert("RGB"))
+        return bound(from_pillow(image), shorter_side)
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
-        return image
+        return bound(image, shorter_side)
     found = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
     raise UserError(f"image: expected a file, a PIL image or an array (H, W, 3) of uint8 RGB, found {found}")
 

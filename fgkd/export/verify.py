@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,20 @@ def _on_device(folder: Path, manifest: Manifest, engine: Engine) -> Answer:
     return answer
 
 
+def _other_crop(stated: Mapping[str, Any], manifest: Manifest) -> str:
+    """How timm would cut pictures otherwise than was measured; empty where it would not."""
+    view = manifest.spec.feed.view
+    crop_pct = min(view.crop_pct, manifest.input.crop_pct or view.crop_pct)
+    measured = {"crop_mode": "center", "crop_pct": crop_pct, "interpolation": view.interpolation}
+    wrong = [f"{key} {value}, found {stated.get(key)}" for key, value in measured.items() if stated.get(key) != value]
+    return f"expected {'; '.join(wrong)}" if wrong else ""
+
+
 def _stated_input(folder: Path, manifest: Manifest) -> InputSpec:
     """What the export itself says of its input, ``config.json`` where there is one."""
     if manifest.kind != "timm":
         return manifest.input
     stated: Any = timm_network(folder).pretrained_cfg
+    if strange := _other_crop(stated, manifest):
+        raise UserError(f"{folder / 'config.json'}: {strange}; export the run again")
     return replace(manifest.input, size=stated["input_size"][-1], mean=tuple(stated["mean"]), std=tuple(stated["std"]))

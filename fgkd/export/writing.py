@@ -57,7 +57,8 @@ def export_run(
         chosen: the run.
         to: the folder; it must not exist, be empty, or be an earlier export.
         store: where the weights are.
-        onnx: whether to write ``model.onnx`` too; where timm cannot load the network it is written in any case.
+        onnx: whether to write ``model.onnx`` too; where timm cannot load the network it is also written unasked, if
+            the libraries for it are here.
         images: uint8 (B, 3, V, V) squares of the test split on which torch and ONNX are compared too.
 
     Raises:
@@ -67,7 +68,7 @@ def export_run(
     if onnx:
         onnx_file.require_onnx()
     deployed = open_deployed(chosen, store)
-    with_onnx = onnx or deployed.plain is None
+    with_onnx = onnx or (deployed.plain is None and not onnx_file.missing_libraries())
     with _beside(to) as stage:
         write_network(deployed, stage)
         difference = write_onnx(deployed, stage, images) if with_onnx else None
@@ -156,6 +157,7 @@ def timm_description(deployed: Deployed) -> dict[str, Any]:
         "std": sight.std,
         "interpolation": view.interpolation,
         "crop_pct": deployed.crop_pct,
+        "crop_mode": "center",  # whatever the weights that it started from were shown
     }
     return {"model_config": {"label_names": list(deployed.class_names), "pretrained_cfg": about}, "data_config": data}
 

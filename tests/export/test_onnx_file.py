@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fgkd.errors import UserError
-from fgkd.export import onnx_file
+from fgkd.export import load, onnx_file
 from fgkd.export.onnx_file import OnnxNetwork, compare, write_onnx
 from tests.export.conftest import KEPT, LABELS, Study
 
@@ -81,10 +81,15 @@ def test_without_the_extra_the_message_names_it(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None if name == "onnxscript" else object())
-    for label, flag in (("kd", ["--onnx"]), ("simkd", [])):
-        assert study.export(label, "--to", str(tmp_path / "out"), *flag) == 2
+    for label in ("kd", "simkd"):
+        assert study.export(label, "--to", str(tmp_path / "out"), "--onnx") == 2
         assert "needs onnxscript, which the extra brings: pip install 'fgkd[onnx]'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+    assert study.export("simkd", "--to", str(tmp_path / "out")) == 0  # fgkd.load needs none
+    assert "with the extra fgkd[onnx] it is exported as ONNX too" in capsys.readouterr().out
+    assert not (tmp_path / "out/model.onnx").exists()
+    assert "Use fgkd." in (tmp_path / "out/README.md").read_text()
+    assert load(tmp_path / "out").class_names == study.deployed("simkd").class_names
 
 
 def test_what_torch_cannot_write_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 
+from fgkd.data import read_image
 from fgkd.errors import UserError
 from fgkd.export import export_run, load
-from fgkd.export.writing import OURS
+from fgkd.export.card import disclosures, licences
+from fgkd.export.manifest import public_spec
+from fgkd.export.student import Student
+from fgkd.export.verify import verify
+from fgkd.export.writing import OURS, write_network
 from fgkd.models.eyes import Eyes
 from fgkd.models.origin import read_origin
+from tests.board_factory import run_spec
 from tests.export.conftest import Study
 
 STRANGER = """
@@ -73,7 +81,7 @@ def test_the_folder_says_what_the_network_expects(study: Study, tmp_path: Path) 
     assert (tmp_path / "out" / "labels.txt").read_text().splitlines() == list(names)
     data = timm.data.resolve_model_data_config(net)
     assert tuple(data["mean"]) == study.deployed("kd").sight.mean
-    assert config["license"] is None if "license" in config else True  # not the origin's
+    assert config.get("license") is None  # not the origin's
     assert net.num_classes == 25
 
 
@@ -91,10 +99,7 @@ def test_the_weights_tell_what_they_were_trained_on(study: Study, tmp_path: Path
 
 
 def test_keyword_arguments_travel(study: Study, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from fgkd.export.rebuild import rebuild
-    from fgkd.export.writing import write_network
     from fgkd.spec import BackboneSpec
 
     deployed = study.deployed("scratch")
@@ -107,6 +112,29 @@ def test_keyword_arguments_travel(study: Study, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text())["model_args"]["pad_type"] == "same"
     assert tuple(net.pretrained_cfg["mean"]) == (0.1, 0.2, 0.3)
     assert torch.equal(net(image), backbone.net(image))
+
+
+def test_pictures_are_cut_as_was_measured_whatever_the_weights_were_shown(study: Study, tmp_path: Path) -> None:
+    """Some of timm's weights want pictures squashed, and timm's transform would do that to the student's."""
+    deployed = study.deployed("kd")
+    assert deployed.plain is not None
+    deployed.plain.pretrained_cfg = {**deployed.plain.pretrained_cfg, "crop_mode": "squash"}
+    write_network(deployed, tmp_path)
+    net = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+    steps = timm.data.create_transform(**timm.data.resolve_model_data_config(net)).transforms
+    assert [type(step).__name__ for step in steps[:2]] == ["Resize", "CenterCrop"]
+    assert isinstance(steps[0].size, int)  # the shorter side, not both
+
+
+@pytest.mark.parametrize(("key", "value"), [("crop_mode", "squash"), ("crop_pct", 0.5), ("interpolation", "bilinear")])
+def test_an_export_that_cuts_otherwise_does_not_verify(study: Study, tmp_path: Path, key: str, value: object) -> None:
+    out, chosen = tmp_path / "out", study.chosen("kd")
+    export_run(chosen, out, study.store)
+    config = json.loads((out / "config.json").read_text())
+    config["pretrained_cfg"][key] = value
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"expected {key} .*, found {value}; export the run again"):
+        verify(out, chosen.record, study.data("kd"))
 
 
 def test_no_path_of_this_machine_leaves_it(study: Study, tmp_path: Path) -> None:
@@ -145,14 +173,61 @@ def assert_usable(study: Study, label: str, folder: Path) -> None:
 
 
 def test_pictures_of_any_kind_but_only_pictures(study: Study) -> None:
-    from PIL import Image
-
     student, path = study.deployed("kd").student(), study.data("kd").test.paths[0]
     picture = Image.open(path).convert("RGB")
     assert torch.equal(student.transform(picture), student.transform(np.asarray(picture)))
     assert torch.equal(student.transform(picture), student.transform(path))
     with pytest.raises(UserError, match="uint8 RGB, found float64"):
         student.transform(np.zeros((4, 4, 3)))
+
+
+@pytest.mark.parametrize("kind", ["turned", "transparent", "deep"])
+def test_an_opened_picture_is_what_its_file_is(study: Study, tmp_path: Path, kind: str) -> None:
+    draw = np.random.default_rng(0)
+    path, exif = tmp_path / "a.png", Image.Exif()
+    if kind == "deep":
+        Image.fromarray(draw.integers(0, 65536, (40, 60), dtype=np.uint16)).save(path)
+    elif kind == "transparent":
+        Image.fromarray(draw.integers(0, 256, (40, 60, 4), dtype=np.uint8), "RGBA").save(path)
+    else:
+        exif[0x0112] = 6
+        Image.fromarray(draw.integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(path, exif=exif)
+    student = study.deployed("kd").student()
+    assert torch.equal(student.transform(Image.open(path)), student.transform(path))
+
+
+def test_pictures_are_bounded_as_those_of_the_test_split_were(study: Study, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    whole = study.deployed("kd").student()
+    view = whole.view.model_copy(update={"shorter_side": 60})
+    student = Student(whole.network, whole.sight, view, whole.class_names)
+    expected = student.transform(read_image(tmp_path / "a.png", 60))
+    for picture in (tmp_path / "a.png", Image.open(tmp_path / "a.png"), pixels):
+        assert torch.equal(student.transform(picture), expected)
+    assert not torch.equal(whole.transform(pixels), expected)
+
+
+def test_what_is_measured_otherwise_than_timm_shows_it_is_disclosed(study: Study) -> None:
+    deployed = study.deployed("kd")
+    feed = deployed.record.spec.feed
+    view = feed.view.model_copy(update={"shorter_side": 64, "crop_pct": 1.0})
+    spec = deployed.record.spec.model_copy(update={"feed": feed.model_copy(update={"view": view})})
+    sight = replace(deployed.sight, crop_pct=0.6)
+    other = replace(deployed, record=deployed.record.model_copy(update={"spec": spec}), sight=sight)
+    told = " ".join(disclosures(other, []))
+    assert "the middle 0.6 of squares that show 1 of the shorter side" in told
+    assert "a shorter side of at most 64 px first" in told
+    plain = " ".join(disclosures(deployed, []))
+    assert "the middle" not in plain
+    assert "at most" not in plain
+
+
+def test_the_licence_of_weights_that_are_gone_is_not_known_here() -> None:
+    spec = run_spec(student={"name": "local-dir:no/such/folder"})
+    found = dict(licences(spec))["weights that local-dir:folder started from"]
+    assert found == "not known here, where they are not at hand"
+    assert public_spec(spec).student.name == "local-dir:folder"
 
 
 def test_a_folder_that_is_no_export_is_not_loaded(tmp_path: Path) -> None:
