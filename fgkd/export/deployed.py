@@ -71,7 +71,7 @@ class Deployed:
         return Manifest(
             kind="network" if self.plain is None else "timm",
             run_id=self.record.run_id,
-            spec=public_spec(self.record.spec),
+            spec=public_spec(self.record.spec, rebuilt=self.plain is None),
             class_names=self.class_names,
             train_images=self.record.data.counts["train"],
             input=self.sight,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from timm.models import load_model_config_from_hf
 from timm.models._hub import load_model_config_from_path
 
 from fgkd.errors import UserError
@@ -62,17 +63,23 @@ def is_export(folder: Path) -> bool:
     return (folder / NAME).is_file()
 
 
-def public_spec(spec: RunSpec) -> RunSpec:
-    """`spec` with the last part alone of every path, and folders of networks named by what they hold."""
-    return RunSpec.model_validate(_public(spec.model_dump(mode="json")))
+def public_spec(spec: RunSpec, *, rebuilt: bool = False) -> RunSpec:
+    """`spec` with the last part alone of every path, and folders of networks named by what they hold.
+
+    Args:
+        rebuilt: whether a network will be built from it; those of the hub are then named by what they hold too, so that
+            nobody has to ask the hub.
+    """
+    opened = ("local-dir:", "hf-hub:") if rebuilt else ("local-dir:",)
+    return RunSpec.model_validate(_public(spec.model_dump(mode="json"), opened))
 
 
-def _public(value: Any) -> Any:
+def _public(value: Any, opened: tuple[str, ...]) -> Any:
     if not isinstance(value, dict):
         return value
-    value = {key: _public(part) for key, part in value.items()}
+    value = {key: _public(part, opened) for key, part in value.items()}
     name = value.get("name")
-    if isinstance(name, str) and name.startswith("local-dir:"):
+    if isinstance(name, str) and name.startswith(opened):
         value |= _held(name, value.get("kwargs", {}))
     elif isinstance(name, str) and name.startswith(("folder:", "table:")):
         value["name"] = public_name(name)
@@ -84,9 +91,11 @@ def _public(value: Any) -> Any:
 
 
 def _held(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """What a folder of a network holds, in its place; where the folder is gone, its name alone."""
+    """What a folder or a repository of a network holds, in its place; where it is out of reach, its name alone."""
+    source, _, place = name.partition(":")
     try:
-        _, architecture, model_args = load_model_config_from_path(name.partition(":")[2])
+        load = load_model_config_from_path if source == "local-dir" else load_model_config_from_hf
+        _, architecture, model_args = load(place)
     except (OSError, ValueError):
         return {"name": public_name(name)}
     kept = {key: arg for key, arg in model_args.items() if key not in RESERVED | {"img_size"}}

@@ -264,3 +264,13 @@ def test_a_failed_export_leaves_what_was_there(study: Study, tmp_path: Path, mon
         export_run(study.chosen("kd"), out, study.store)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_fgkd_rebuilds_asks_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = lambda place: ({}, "test_resnet", {"drop_rate": 0.1, "img_size": 8}) if place == "owner/net" else {}["gone"]
+    monkeypatch.setattr("fgkd.export.manifest.load_model_config_from_hf", held)
+    spec = run_spec(student={"name": "hf-hub:owner/net", "kwargs": {"pad_type": "same"}})
+    rebuilt = public_spec(spec, rebuilt=True).student
+    assert (rebuilt.name, rebuilt.weights) == ("test_resnet", "none")
+    assert rebuilt.kwargs == {"drop_rate": 0.1, "pad_type": "same"}
+    assert public_spec(spec).student.name == "hf-hub:owner/net"  # where timm loads it, the origin is told
