@@ -220,7 +220,8 @@ class TeacherSpec(Spec):
         train: how it is fine-tuned; None means that its weights already classify this data set.
         seed: of the fine-tuning.
         gate: hold-out top-1 (in [0, 1]) that it must exceed before anyone learns from it; None: that of the student
-            trained from scratch, or three times chance where there is no such run.
+            trained from scratch; where there is no such run, three times chance, or of four classes or fewer midway
+            from chance to certainty.
         head_from: SH-KD: the student run whose head is copied into the teacher and frozen.
         projector: SH-KD: what brings the teacher's width to that head's.
     """

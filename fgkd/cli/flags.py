@@ -137,7 +137,7 @@ def lone_teacher(command: argparse.ArgumentParser) -> None:
     group.add_argument("--dataset", type=filled, metavar="NAME", help="what it should classify")
     group.add_argument("--protocol", default="default", help="of the data set")
     group.add_argument("--size", type=side, metavar="PX", help="of the images (default: the network's own)")
-    group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: three times chance)")
+    group.add_argument("--gate", type=float, metavar="SHARE", help="to exceed (default: see docs/teachers.md)")
     command.add_argument("--workers", type=int, metavar="N", help="data loading processes (default: none)")
     command.set_defaults(track=None, rerun=False, retry_failed=False, shard=None, checkpoint_every="off")
     command.set_defaults(memory=None, compile=False, cuda_graphs=False)

@@ -170,8 +170,8 @@ class DKD(LogitMethod):
     """Decoupled knowledge distillation (Zhao et al., arXiv:2203.08679): `dkd_loss` on logits (B, K), batch mean.
 
     Defaults: alpha 1, beta 8, temperature 4, warmup_epochs 20 (linear; of the 240 of its CIFAR-100 recipe), weights 1:
-    mdistiller's. beta is per pair there: 8 for ResNet-32x4 teachers, 6 for WRN-40-2 and VGG13, 2 for ResNet-56 and 110;
-    on ImageNet beta 0.5 and temperature 1.
+    mdistiller's. beta is per pair there: 8 for ResNet-32x4 and ResNet-50 teachers and from WRN-40-2 to ShuffleNetV1,
+    6 for the other pairs of WRN-40-2 and for VGG13, 2 for ResNet-56 and 110; on ImageNet beta 0.5 and temperature 1.
     Departures: the warm-up moves with every step, not every epoch, and shrinks in proportion in shorter trainings.
     """
 
