@@ -165,8 +165,7 @@ def made(tops: dict[str, float], **spec: object) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"student": "other_net"}, {"teacher": TEACHER.model_copy(update={"seed": 7})}, {"recipe": Recipe(lr=0.5)}],
+    "other", [{"student": "other_net"}, {"teacher": TEACHER.model_copy(update={"seed": 7})}, {"view": {"size": 64}}]
 )
 def test_tables_that_differ_by_more_than_their_epochs_are_settings_of_their_own(other):
     found = sections(findings([made(FIRST), made(SECOND, epochs=30, **other)]))
@@ -174,10 +173,13 @@ def test_tables_that_differ_by_more_than_their_epochs_are_settings_of_their_own(
     assert next(row for row in rows if row[0] == "kd+crd")[-2] == "2"
 
 
-def test_tables_that_differ_by_their_epochs_alone_count_as_one_setting():
-    short, other = made(SECOND, dataset="cars"), made(FIRST, dataset="cub200")
-    longer = made({**SECOND, "kd": 60, "kd+crd": 64}, dataset="cars", epochs=30)
-    found = sections(findings([other, short, longer]))
+@pytest.mark.parametrize(
+    "other", [{"epochs": 30}, {"recipe": Recipe(lr=0.5)}, {"epochs": 30, "recipe": Recipe(lr=0.5)}]
+)
+def test_tables_that_differ_by_their_epochs_or_recipe_alone_count_as_one_setting(other):
+    cub, short = made(FIRST, dataset="cub200"), made(SECOND, dataset="cars")
+    longer = made({**SECOND, "kd": 60, "kd+crd": 64}, dataset="cars", **other)
+    found = sections(findings([cub, short, longer]))
     low, high = stats.t.interval(0.95, 1, 1.75, stats.sem([2.0, (-1.0 + 4.0) / 2]))
     (pairs,) = (row for row in found["What a method adds to another"] if row[0] == "kd+crd over kd")
     assert pairs[1:] == ["+2.0", "-1.0", "+4.0", f"+1.8 ({low:+.1f} to {high:+.1f})"]

@@ -25,7 +25,8 @@ _HEAD = f"""\
 Generated from the records of all suites by `fgkd board`; edits here are lost. Tables have letters, those that compare
 at least {WIDE} methods the first ones: means over settings are of these alone. Differences are in points of a table's
 metric, mean and 95 % t-interval over runs with equal seeds; with one pair there is no interval. Tables that differ by
-their epochs alone are one setting, and count once, as their mean; an interval over settings is one of such means.
+their epochs or their recipe alone are one setting, and count once, as their mean; an interval over settings is one of
+such means.
 """
 
 

@@ -46,9 +46,9 @@ class Table:
 
     @cached_property
     def setting(self) -> tuple[object, ...]:
-        """What this table shares with those that differ from it by their epochs alone: pair, data, view and recipe."""
+        """What this table shares with those that differ from it by epochs and recipe alone: pair, data and view."""
         spec = lead_cell(self.group).first.spec
-        return spec.student, spec.feed.model_copy(update={"data_seed": 0, "epochs": 1}), spec.recipe
+        return spec.student, spec.feed.model_copy(update={"data_seed": 0, "epochs": 1})
 
     def difference(self, method: str, base: str) -> Interval:
         """Points of `method` over `base` by runs with equal seeds; empty where the table lacks either on one recipe."""
@@ -88,7 +88,7 @@ def _letter(index: int) -> str:
 def by_setting(tables: Sequence[Table], figures: Iterable[float | None]) -> list[float]:
     """The figures of `tables`, one each or None, as one mean for every setting that has any.
 
-    The same students for three times the epochs are no second witness, and so count together.
+    The same students for three times the epochs, or on another recipe, are no second witness, and so count together.
     """
     found: dict[tuple[object, ...], list[float]] = {}
     for table, figure in zip(tables, figures, strict=True):
