@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 from toy import NETS, Pupil, World
 
-from fgkd.methods import METHODS
+from fgkd.methods import METHODS, logit
 from fgkd.methods.base import Lesson, Method
 from fgkd.methods.compose import build_method, method_spec
 from fgkd.signals import Batch
@@ -251,3 +252,15 @@ def test_declares_whether_it_relates_samples(name: str) -> None:
     whole = total(lesson)
     shares = torch.stack([total(half) for half in halves(lesson, rows)]).mean()
     assert torch.allclose(whole, shares, rtol=1e-4) != method.relates_samples
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
+def test_the_worked_example_of_a_method_keeps_to_it(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pasted into `fgkd/methods/logit.py`."""
+    monkeypatch.setattr(METHODS, "_things", dict(METHODS._things))  # forgotten afterwards
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "class CosineKD" in block)
+    exec(compile(example, page, "exec"), dict(vars(logit)))
+    test_refuses_a_setting_without_teacher("cosine_kd")
+    test_is_documented("cosine_kd")
+    test_lives_on_what_it_declares("cosine_kd", "wide")
