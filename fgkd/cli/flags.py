@@ -23,11 +23,16 @@ def filled(text: str) -> str:
     return text
 
 
-def side(text: str) -> int:
+def side(text: str, most: int = 1024) -> int:
     """Pixels that an image's side may have, see `fgkd.spec.ViewSpec`."""
-    if not text.isdecimal() or not 16 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"expected px from 16 to 1024, found {text!r}")
+    if not text.isdecimal() or not 16 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"expected px from 16 to {most}, found {text!r}")
     return int(text)
+
+
+def network_side(text: str) -> int:
+    """The same of what a network is shown, see `fgkd.spec.BackboneSpec`."""
+    return side(text, 2048)
 
 
 def grid(command: argparse.ArgumentParser) -> None:

@@ -126,7 +126,7 @@ def _latency(commands: Any) -> None:
     command.add_argument("--threads", type=int, metavar="N", help="on a CPU (default: as torch has them)")
     command.add_argument("--seconds", type=float, default=2.0, metavar="S", help="to measure for, each (default: 2)")
     text = "of the images of a timm network (default: its own)"
-    command.add_argument("--size", type=flags.side, metavar="PX", help=text)
+    command.add_argument("--size", type=flags.network_side, metavar="PX", help=text)
     flags.results(command)
     flags.as_json(command)
 
