@@ -105,11 +105,12 @@ def _remove(args: Namespace, cache: Path) -> int:
         found += [decoded_folder(cache, revision, side) for side in sides]
     except UserError:  # the images may be gone: their cache goes too
         pass
-    if args.dry_run:
-        for folder in filter(Path.exists, dict.fromkeys(found)):
+    there = [folder for folder in dict.fromkeys(found) if folder.exists()]
+    if args.dry_run and there:
+        for folder in there:
             _say(f"{args.name}: would remove {folder}")
         return 0
-    freed = sum(remove(folder) for folder in dict.fromkeys(found))
+    freed = 0 if args.dry_run else sum(remove(folder) for folder in dict.fromkeys(found))
     if not freed:
         raise UserError(f"no decoded cache of {args.name} below {cache}; fgkd data cache --list shows all")
     _say(f"{args.name}: removed {_size(freed)}")

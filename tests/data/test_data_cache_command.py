@@ -52,6 +52,7 @@ def test_build_list_and_remove(cache, capsys):
     assert find(data, ViewSpec(size=32, shorter_side=40), cache)[0] is None
     assert find(data, ViewSpec(size=32, shorter_side=48), cache)[0] is not None
     assert command(*birds, "--remove") == 0
+    assert command(*birds, "--remove", "--dry-run") == 2
     assert command(*birds, "--remove") == 2
     assert "no decoded cache of synthetic_birds" in capsys.readouterr().err
 
