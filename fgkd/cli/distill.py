@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from typing import Any
 
@@ -39,7 +40,9 @@ def distill(args: Namespace) -> int:
         print(f"exported to {done.export(args.to, onnx=args.onnx)}")
     else:
         places = [
-            f"--{name.replace('_', '-')} {value}" for name in PLACES if (value := getattr(args, name)) is not None
+            f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+            for name in PLACES
+            if (value := getattr(args, name)) is not None
         ]
         print(f"next: fgkd export {done.record.run_id} {' '.join(places)} --to DIR --verify")
     return 0

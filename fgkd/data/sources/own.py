@@ -57,7 +57,7 @@ def _split_folders(folders: list[Path]) -> dict[str, Path]:
 
 
 def _refuse_overlooked(root: Path, parts: dict[str, Path]) -> None:
-    """UserError where images beside the training split look like a test split, and none is found."""
+    """UserError where images beside the training split look like a split that would be left out."""
     hint = f"or name {parts['train']}, whose own images are parted then"
     for path in _folders(root):
         if path in parts.values() or not _images(path):
