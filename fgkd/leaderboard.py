@@ -185,7 +185,7 @@ def summary(records: Sequence[RunRecord], book: Book | None = None, compared: Co
     Means and the 95 % t-interval are over the runs that ended well. Differences are paired by (seed, data_seed) to the
     `scratch` or `kd` run of the same data, view, epochs, batch, student and recipe; `scratch` has no teacher and pairs
     with every teacher's. Their p is a paired t-test's, Holm-corrected within (dataset, teacher, student), and blank
-    below two pairs or without spread. `rank` is among configurations that have every seed of their table, by the mean
+    below three pairs or without spread. `rank` is among configurations that have every seed of their table, by the mean
     over these; those without a teacher stand in each teacher's table, and are ranked here among themselves.
 
     Where records hold predictions, and `book` the right classes, `CELL_COLUMNS` stand at the end:

@@ -1,4 +1,4 @@
-"""How sure a handful of seeds lets one be: t-intervals, paired differences, Holm's correction."""
+"""How sure a handful of seeds lets one be: t-intervals, paired differences, a common spread, Holm's correction."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 from scipy.special import stdtr, stdtrit  # scipy.stats is the same numbers behind a second of imports
 
 Key = TypeVar("Key", bound=Hashable)
+FEWEST_PAIRS = 3  # the spread of two differences is known so badly that a lucky pair would pass for a sure one
 _NO_SPREAD = 1e-9  # differences of percentages that vary by less differ by float noise alone
 
 
@@ -37,10 +38,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean paired difference and its two-sided p; both None without pairs, p None where no test is possible."""
+    """Mean paired difference, the interval of it, and its two-sided p.
+
+    The mean is None without pairs, the interval below two, p below `FEWEST_PAIRS` and where no test is possible.
+    """
 
     pairs: int = 0
     mean: float | None = None
+    low: float | None = None
+    high: float | None = None
     p: float | None = None
 
 
@@ -75,21 +81,80 @@ def paired_interval(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> I
 
 
 def paired_difference(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> Difference:
-    """Mean of ours - theirs over the keys (seeds) that both have, and the p of a paired t-test that it is 0.
+    """`paired_interval`, and the p of a paired t-test that the mean is 0.
 
     With equal differences throughout, p is 1 where they are 0; elsewhere the test has no spread to judge by: p is None.
 
     Example:
-        >>> paired_difference({0: 82.0, 1: 84.0, 2: 83.0}, {0: 81.0, 1: 81.0, 2: 81.0})
-        Difference(pairs=3, mean=2.0, p=0.0741...)
+        >>> found = paired_difference({0: 82.0, 1: 84.0, 2: 83.0}, {0: 81.0, 1: 81.0, 2: 81.0})
+        >>> f"{found.pairs} {found.mean} {found.p:.4f}"
+        '3 2.0 0.0742'
     """
     spread = paired_interval(ours, theirs)
-    if spread.mean is None or spread.sd is None:
-        return Difference(spread.n, spread.mean)
+    return Difference(spread.n, spread.mean, spread.low, spread.high, _p_of(spread))
+
+
+def _p_of(spread: Interval) -> float | None:
+    if spread.n < FEWEST_PAIRS or spread.mean is None or spread.sd is None:
+        return None
     if spread.sd < _NO_SPREAD:
-        return Difference(spread.n, spread.mean, 1.0 if abs(spread.mean) < _NO_SPREAD else None)
+        return 1.0 if abs(spread.mean) < _NO_SPREAD else None
     t = spread.mean / (spread.sd / sqrt(spread.n))
-    return Difference(spread.n, spread.mean, 2 * float(stdtr(spread.n - 1, -abs(t))))
+    return 2 * float(stdtr(spread.n - 1, -abs(t)))
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The spread of a run, from all methods of a table together.
+
+    Attributes:
+        sd: of a run, without what its method and its seed explain.
+        df: degrees of freedom of `sd`.
+        runs: of each method.
+    """
+
+    sd: float
+    df: int
+    runs: int
+
+    def half(self, confidence: float = 0.95) -> float:
+        """Half the width of the interval of two methods' difference."""
+        return float(stdtrit(self.df, (1 + confidence) / 2)) * self._error
+
+    def p(self, difference: float) -> float:
+        """Two-sided, that two methods' means which differ by so much are equal."""
+        return 2 * float(stdtr(self.df, -abs(difference) / self._error))
+
+    @property
+    def _error(self) -> float:
+        return self.sd * sqrt(2 / self.runs)
+
+
+def pooled(scores: Sequence[Sequence[float]]) -> Pooled | None:
+    """The residual of a two-way analysis of variance: each method a row of scores, each seed a column.
+
+    It supposes that runs of all methods spread alike, and has (methods - 1) * (seeds - 1) degrees of freedom where one
+    method's differences have seeds - 1. None where there are fewer than two of either, or no spread.
+
+    Example:
+        >>> found = pooled([[50.0, 52.0, 51.0], [60.0, 61.0, 62.0]])
+        >>> f"{found.sd:.3f} {found.df} {found.half():.2f} {found.p(10.0):.4f}"
+        '0.707 2 2.48 0.0033'
+    """
+    methods, runs = len(scores), len(scores[0]) if scores else 0
+    if methods < 2 or runs < 2:
+        return None
+    means = [sum(row) / runs for row in scores]
+    columns = [sum(column) / methods for column in zip(*scores, strict=True)]
+    whole = sum(means) / methods
+    squares = sum(
+        (value - mean - column + whole) ** 2
+        for row, mean in zip(scores, means, strict=True)
+        for value, column in zip(row, columns, strict=True)
+    )
+    df = (methods - 1) * (runs - 1)
+    sd = sqrt(squares / df)
+    return Pooled(sd, df, runs) if sd >= _NO_SPREAD else None
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -16,9 +16,10 @@ TITLE = "## Evidence from the test images"
 _LEGEND = f"""\
 What the stored answers to the same images tell. *vs scratch*, *vs kd*: the 95 % bootstrap interval ({DRAWS} draws of
 the images) of the difference in points, given these runs; `*`: McNemar's exact test, Holm-corrected over the methods of
-the table, has p below 0.05 (with several seeds an image counts for the side that is right in more of them). They tell
-of other images, not of other seeds: those are in the tables above. *churn*: percent of images whose class is not the
-one that scratch gave with the same seed. *rank*: its 95 % interval over seeds and images drawn again.
+the table (those that no teacher taught by themselves), has p below 0.05 (with several seeds an image counts for the
+side that is right in more of them). They tell of other images, not of other seeds: those are in the tables above.
+*churn*: percent of images whose class is not the one that scratch gave with the same seed. *rank*: its 95 % interval
+over seeds and images drawn again.
 """
 _COLUMNS = ("method", "rank", "vs scratch", "vs kd", "churn %")
 

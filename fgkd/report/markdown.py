@@ -26,10 +26,12 @@ from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
 _LEGEND = """\
 How to read the tables. *top-1*: percent of the test split, weights of the last epoch, mean +- half of the 95 %
 t-interval over runs. *vs scratch*, *vs kd*: mean paired difference in points over the same seeds; `*` marks a
-Holm-corrected p below 0.05. *rank*, **bold**: by the mean over the table's seeds, of methods that have them all; the
-table's seeds are those that half of the methods its teacher taught have, or more. `~`: the interval overlaps the
-best's. *own s*, *shared s*: seconds that a run costs alone, its own and those for loading and the teacher. *runs*:
-ended well / recorded. A blank was not measured. Every number is in `leaderboard.csv` and `summary.csv`.
+Holm-corrected p below 0.05, of three pairs or more (the methods that no teacher taught are a family of their own). They
+tell of other seeds on this test split, not of other images. *rank*, **bold**: by the mean over the table's seeds, of
+methods that have them all; the table's seeds are those that half of the methods its teacher taught have, or more. `~`:
+the interval overlaps the best's. *own s*, *shared s*: seconds that a run costs alone, its own and those for loading and
+the teacher. *runs*: ended well / recorded. A blank was not measured. Every number is in `leaderboard.csv` and
+`summary.csv`.
 """
 _RETRIEVAL_LEGEND = """\
 Retrieval protocols are ranked and compared by *recall@1*: the percentage of test images whose nearest other one, by the

@@ -18,10 +18,11 @@ from fgkd.report.published import NOTHING, published_or_problem
 def overview_pages(folders: Sequence[Path]) -> dict[str, str]:
     """File name -> content, of the suites in `folders`.
 
-    On the page a run that stands in two suites is told once, as the first records it. Suites that look for recipes have
-    pages of their own: beside what they chose, their runs would crowd its tables.
+    On the page a run that stands in two suites is told once, as the first records it, but each training of a teacher by
+    itself: one that was lost and trained anew on another machine is not the same network. Suites that look for recipes
+    have pages of their own: beside what they chose, their runs would crowd its tables.
     """
-    records: dict[str, RunRecord] = {}
+    records: dict[tuple[str, str | None], RunRecord] = {}
     published, unpublished = published_or_problem(folders[0].absolute().parent) if folders else (NOTHING, [])
     whole = Beside(published=published)
     problems = list(unpublished)
@@ -33,14 +34,20 @@ def overview_pages(folders: Sequence[Path]) -> dict[str, str]:
         problems += [f"{folder.name}/{problem}" for problem in [*broken, *damaged]]
         if SEARCH in folder.name:
             continue
-        records = {record.run_id: record for record in found} | records
+        records = {_training(record): record for record in found} | records
         truths, latencies = {**beside.truths, **whole.truths}, (*whole.latencies, *beside.latencies)
         whole = replace(whole, truths=truths, latencies=latencies)
-    ordered = sorted(records.values(), key=lambda record: record.run_id)
+    ordered = [records[key] for key in sorted(records, key=lambda key: (key[0], key[1] or ""))]
     searched = any(SEARCH in folder.name for folder in folders)
     title = f"All suites{' but those that look for recipes' if searched else ''}"
     page = report_page(ordered, problems, title=title, beside=whole)
     return {"report.html": page, "findings.md": findings(suites)}
+
+
+def _training(record: RunRecord) -> tuple[str, str | None]:
+    """What makes two records one: the run, and for a teacher the weights that it ended with."""
+    trained = record.student if record.spec.role == "teacher" else None
+    return record.run_id, None if trained is None else trained.weights_hash
 
 
 def write_overview(results: Path, folders: Sequence[Path]) -> list[Path]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fgkd.report.evidence import Difference, Interval, holm, interval, paired_difference
+from fgkd.report.evidence import FEWEST_PAIRS, Difference, Interval, holm, interval, paired_difference, pooled
 
 values = st.lists(st.integers(0, 100_000).map(lambda i: i / 1000), min_size=2, max_size=10)
 
@@ -47,21 +47,48 @@ def test_paired_p_is_scipys(pairs):
     gaps = np.array([a - b for a, b in pairs])
     assert found.pairs == len(pairs)
     assert found.mean == pytest.approx(gaps.mean() / 100, abs=1e-9)
-    if gaps.std() > 0:
+    if len(pairs) < FEWEST_PAIRS:
+        assert found.p is None
+    elif gaps.std() > 0:
         assert found.p == pytest.approx(stats.ttest_rel(*zip(*pairs, strict=True)).pvalue, rel=1e-6)
     else:
         assert found.p == (1.0 if gaps[0] == 0 else None)
 
 
 def test_equal_differences_with_float_noise_count_as_no_spread():
-    found = paired_difference({0: 50.1, 1: 60.3}, {0: 50.0, 1: 60.2})
+    found = paired_difference({0: 50.1, 1: 60.3, 2: 40.3}, {0: 50.0, 1: 60.2, 2: 40.2})
     assert found.mean == pytest.approx(0.1)
     assert found.p is None
 
 
-def test_without_pairs_there_is_nothing_and_one_pair_has_no_p():
+def test_without_pairs_there_is_nothing_and_few_pairs_have_no_p():
     assert paired_difference({0: 1.0}, {1: 2.0}) == Difference(0, None, None)
     assert paired_difference({0: 1.0, 1: 5.0}, {0: 2.0}) == Difference(1, -1.0, None)
+    two = paired_difference({0: 71.90, 1: 72.91}, {0: 70.0, 1: 71.0})  # alike to 0.01 points, by luck
+    assert two.p is None
+    assert two.low is not None
+
+
+def test_the_pooled_spread_is_that_of_the_two_way_analysis_of_variance():
+    """Against least squares on indicators of methods and seeds."""
+    scores = np.array([[50.3, 52.1, 51.2, 49.0], [60.0, 61.7, 62.4, 58.9], [55.5, 54.1, 57.7, 53.2]])
+    m, s = scores.shape
+    rows = [[*np.eye(m)[i], *np.eye(s)[j][1:]] for i in range(m) for j in range(s)]
+    (squares,) = np.linalg.lstsq(np.array(rows), scores.ravel(), rcond=None)[1]
+    found = pooled(scores.tolist())
+    assert found is not None
+    assert (found.df, found.runs) == ((m - 1) * (s - 1), s)
+    assert found.sd == pytest.approx(np.sqrt(squares / found.df))
+    error = found.sd * np.sqrt(2 / s)
+    assert found.half() == pytest.approx(stats.t.ppf(0.975, found.df) * error)
+    assert found.p(-3.0) == pytest.approx(2 * stats.t.sf(3.0 / error, found.df))
+
+
+def test_nothing_is_pooled_of_one_method_one_seed_or_no_spread():
+    assert pooled([]) is None
+    assert pooled([[50.0, 51.0]]) is None
+    assert pooled([[50.0], [51.0]]) is None
+    assert pooled([[50.0, 51.0, 52.0], [60.0, 61.0, 62.0]]) is None
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=8))

@@ -11,6 +11,7 @@ from fgkd.facts import CohortFacts, Costs, StudentFacts, TeacherFacts
 from fgkd.leaderboard import summary
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Comparison
+from fgkd.report.evidence import pooled
 from fgkd.report.findings import findings
 from fgkd.report.html.configurations import cell_rows
 from fgkd.report.html.packing import Blocks
@@ -18,6 +19,8 @@ from fgkd.report.lines import conditions, lines_of
 from fgkd.spec import Recipe, teacher_run
 from tests.board_factory import TEACHER, record, run_spec, suite_records
 
+COSTS = "What a method costs to train, without loading and teacher (equal seeds and device, both compiled or neither)"
+POOLED = "Who differs if runs of all methods spread alike (two-way analysis of variance; Holm over the table's methods)"
 LEADERS = "Who leads, and how many methods are above and below (which significantly)"
 TOPS = {
     "cub200": {"scratch": (0.50, 0.52), "kd": (0.55, 0.58), "th_kd": (0.57, 0.61), "crd": (0.40, 0.41)},
@@ -230,11 +233,41 @@ def test_costs_are_ratios_to_scratch_and_savings_count_a_cohort_once():
         for one in runs("cub200")
     ]
     found = sections(findings([Comparison(made)]))
-    costs = dict(row[:2] for row in found["What a method costs to train, without loading and teacher"])
+    costs = dict(row[:2] for row in found[COSTS])
     assert costs == {"crd": "2.00", "kd": "1.00", "scratch": "1.00", "th_kd": "1.00"}
     (saved,) = found["What teaching together has saved, by the seconds in the records"]
     alone, cohort = 100 + 8 * 40, 100 + 40
     assert saved == ["tiny", "8", f"{alone / 3600:.2f}", f"{cohort / 3600:.2f}", f"{alone / cohort:.2f}"]
+
+
+def test_costs_are_of_runs_with_equal_seeds():
+    """A slow day, or a machine of another kind, is no property of the methods that ran there."""
+    seconds = {("scratch", 0): 10.0, ("scratch", 1): 100.0, ("kd", 1): 110.0, ("crd", 2): 5.0, ("at", 0): 12.0}
+    made = [record(run_spec(m, seed=s), 0.5, costs=Costs(train_seconds=t)) for (m, s), t in seconds.items()]
+    assert sections(findings([Comparison(made)]))[COSTS] == [
+        ["scratch", "1.00", "1"],
+        ["kd", "1.10", "1"],
+        ["at", "1.20", "1"],
+    ]
+
+
+def test_methods_that_the_common_spread_tells_apart_are_named():
+    """Three pairs of one method prove little; the spread of all methods together proves more."""
+    tops = {
+        "scratch": (0.500, 0.510, 0.505),
+        "kd": (0.550, 0.561, 0.556),
+        "crd": (0.590, 0.604, 0.594),
+        "at": (0.551, 0.560, 0.555),
+        "sp": (0.400, 0.409, 0.404),
+        "rkd": (0.99,),
+    }
+    made = [record(run_spec(m, seed=s), top) for m, found in tops.items() for s, top in enumerate(found)]
+    (row,) = sections(findings([Comparison(made)]))[POOLED]
+    rows = [[100 * top for top in found] for name, found in tops.items() if name != "rkd"]
+    spread = pooled(rows)
+    assert spread is not None
+    assert row[:5] == ["A", "5", "3", f"{spread.sd:.2f}", f"{spread.half():.1f}"]
+    assert row[5:] == ["crd", "sp, scratch", "crd, kd, at", "sp"]
 
 
 def test_cohorts_of_one_feed_pay_each_for_themselves():
@@ -272,7 +305,7 @@ def test_seconds_of_two_devices_are_not_mixed():
     ]
     fast = [run("scratch", 1, "gpu", 2.0), run("kd", 2, "gpu", 3.0), *(run("crd", seed, "gpu", 4.0) for seed in (1, 2))]
     compared = Comparison(slow + fast)
-    costs = sections(findings([compared]))["What a method costs to train, without loading and teacher"]
+    costs = sections(findings([compared]))[COSTS]
     assert dict(row[:2] for row in costs) == {"scratch": "1.00", "kd": "1.50", "crd": "2.00"}
     (group,) = compared.tables
     assert group.device == "cpu"

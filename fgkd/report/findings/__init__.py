@@ -13,6 +13,7 @@ from fgkd.report.findings.contrasts import bought, contrasts
 from fgkd.report.findings.costs import costs, savings
 from fgkd.report.findings.leaders import leaders, methods
 from fgkd.report.findings.orders import between_tables, within_tables
+from fgkd.report.findings.pooled import pooled_spreads
 from fgkd.report.findings.rates import rates
 from fgkd.report.findings.tables import WIDE, tables_of
 
@@ -36,6 +37,7 @@ def findings(suites: Sequence[Comparison]) -> str:
     sections = [
         _HEAD,
         leaders(tables),
+        pooled_spreads(tables),
         methods(tables),
         contrasts(tables),
         bought(tables),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil
+from statistics import fmean
 
 from fgkd.record import RunRecord
-from fgkd.report.comparison import Comparison
+from fgkd.report.comparison import Cell, Comparison, seeds_of
 from fgkd.report.evidence import interval
 from fgkd.report.findings.page import section
 from fgkd.report.findings.tables import Table
@@ -14,23 +15,35 @@ from fgkd.report.sheet import number
 
 
 def costs(tables: Iterable[Table]) -> str:
-    """Own training seconds of each method over those of scratch in the same table on the same device, mean of all."""
+    """Own training seconds of each method over those of scratch, by pairs that differ in nothing else that tells on it.
+
+    A run's seconds depend on what trained beside it and on the day, so ratios near 1 are no difference.
+    """
     ratios: dict[str, list[float]] = {}
     for table in tables:
-        named = table.named
-        if (alone := named.get("scratch")) is None:
-            continue
-        for device in sorted({record.environment.device or "" for record in alone.records}):
-            plain = alone.cost("train_seconds", device)
-            for name, cell in named.items():
-                own = cell.cost("train_seconds", device)
-                if plain and own is not None:
-                    ratios.setdefault(name, []).append(own / plain)
+        if (scratch := table.named.get("scratch")) is not None:
+            plain = _seconds(scratch)
+            for name, cell in table.named.items():
+                own = _seconds(cell)
+                if shared := [own[key] / plain[key] for key in own.keys() & plain.keys()]:
+                    ratios.setdefault(name, []).append(fmean(shared))
     found = {name: interval(values) for name, values in ratios.items()}
     ordered = sorted(found.items(), key=lambda item: (item[1].mean or 0.0, item[0]))
     rows = [[name, number(ratio.mean, 2), str(ratio.n)] for name, ratio in ordered]
-    names = ("method", "training seconds of its own / scratch's", "tables and devices")
-    return section("What a method costs to train, without loading and teacher", names, rows)
+    names = ("method", "training seconds of its own / scratch's", "tables")
+    title = (
+        "What a method costs to train, without loading and teacher (equal seeds and device, both compiled or neither)"
+    )
+    return section(title, names, rows)
+
+
+def _seconds(cell: Cell) -> dict[object, float]:
+    """Own training seconds of the runs that ended well, by seeds, device and whether torch compiled the student."""
+    return {
+        (seeds_of(r), r.environment.device, bool(r.environment.compiled)): seconds
+        for r in cell.records
+        if r.status == "ok" and (seconds := r.costs.train_seconds)
+    }
 
 
 def savings(suites: Iterable[Comparison]) -> str:

@@ -70,14 +70,16 @@ def methods(tables: Sequence[Table]) -> str:
     }
     ordered = sorted(rows, key=lambda name: (-sum(over[name]) / len(over[name]), name))
     names = ("method", *(table.letter for table in counted), "over kd", "settings", "mean rank")
-    title = "Every method in the wide tables: means, * where not all seeds have run, and ranks of those ranked in all"
+    title = "Every method in the wide tables: means, * where seeds are missing, and ranks of those ranked in all"
     return section(title, names, [rows[name] for name in ordered])
 
 
 def _score(table: Table, name: str) -> str:
     cell: Cell | None = table.named.get(name)
-    if cell is None or cell.score.mean is None:
+    if cell is None:
         return ""
+    if cell.score.mean is None:
+        return "failed"
     if name in table.means:
         return number(table.means[name], 1)
     return f"{number(cell.score.mean, 1)}*"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from math import sqrt
+from statistics import fmean, variance
 
-from fgkd.report.comparison import Cell
 from fgkd.report.findings.page import section
 from fgkd.report.findings.tables import FEWEST, Table
 from fgkd.report.sheet import number
@@ -28,13 +28,8 @@ def _within(table: Table) -> list[str]:
         return []
     taus = [_kendall([c.scores[a] for c in cells], [c.scores[b] for c in cells])[0] for a, b in combinations(seeds, 2)]
     tau = number(sum(taus) / len(taus), 2)
-    return [table.letter, str(len(cells)), str(len(seeds)), number(_run_sd(cells), 1), tau]
-
-
-def _run_sd(cells: Sequence[Cell]) -> float:
-    """Pooled over the methods: the root of their mean variance."""
-    variances = [cell.score.sd**2 for cell in cells if cell.score.sd is not None]
-    return sqrt(sum(variances) / len(variances))
+    sd = sqrt(fmean(variance([cell.scores[s] for s in seeds]) for cell in cells))  # pooled over the methods
+    return [table.letter, str(len(cells)), str(len(seeds)), number(sd, 1), tau]
 
 
 def between_tables(tables: Sequence[Table]) -> str:

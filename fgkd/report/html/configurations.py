@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fgkd.report.comparison import Cell, Group, Identity, Standing, baselines, groups_of, usual_device
-from fgkd.report.evidence import Difference, Interval, paired_interval
+from fgkd.report.comparison import Cell, Group, Identity, Standing, groups_of, usual_device
+from fgkd.report.evidence import Difference, Interval
 from fgkd.report.fields import spelt_out
 from fgkd.report.html.packing import Blocks, Row, digits
 
@@ -90,24 +90,22 @@ def standing_rows(group: Group, numbers: dict[int, int]) -> list[Row]:
     found = group.standings
     leader = next((s.cell.score for s in found if s.rank == 1), Interval())
     of = {id(standing.cell): standing for standing in found}
-    return [_standing_row(of[id(cell)], group, leader, numbers) for cell in group.ordered]
+    return [_standing_row(of[id(cell)], leader, numbers) for cell in group.ordered]
 
 
-def _standing_row(standing: Standing, group: Group, leader: Interval, numbers: dict[int, int]) -> Row:
+def _standing_row(standing: Standing, leader: Interval, numbers: dict[int, int]) -> Row:
     cell, best = standing.cell, standing.rank == 1
-    scratch, kd = baselines(cell, group)
     return {
         "cell": numbers[id(cell)],
         "rank": standing.rank,
         "tied": not best and cell.score.overlaps(leader),
-        "scratch": _difference(standing.scratch, cell, scratch),
-        "kd": _difference(standing.kd, cell, kd),
+        "scratch": _difference(standing.scratch),
+        "kd": _difference(standing.kd),
     }
 
 
-def _difference(found: Difference, cell: Cell, baseline: Cell | None) -> list[Any] | None:
+def _difference(found: Difference) -> list[Any] | None:
     """[mean, low, high, p, pairs] in points; None without a pair."""
-    if found.mean is None or baseline is None:
+    if found.mean is None:
         return None
-    spread = paired_interval(cell.scores, baseline.scores)
-    return [*(digits(v) for v in (found.mean, spread.low, spread.high)), digits(found.p, 3), found.pairs]
+    return [*(digits(v) for v in (found.mean, found.low, found.high)), digits(found.p, 3), found.pairs]

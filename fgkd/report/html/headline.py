@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fgkd.report.comparison import Cell, Group, Standing
-from fgkd.report.evidence import Difference
+from fgkd.report.evidence import FEWEST_PAIRS, Difference
 from fgkd.report.html.configurations import dataset_of
 from fgkd.report.lines import SIGNIFICANT
 from fgkd.report.sheet import number
 
 _NAMED = 3
-FEWEST = 2  # pairs that a test needs
+ENOUGH = 3  # runs: a method that has them is not passed over for one that has more
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,12 @@ def answers_of(groups: Sequence[Group]) -> list[Answer]:
 
 
 def _answer(tables: Sequence[Group]) -> Answer | None:
-    complete = [(group.mean(s.cell), s) for group in _firmest(tables) for s in group.standings if s.rank is not None]
-    if not complete:
+    taught = [group for group in tables if group.taught[0].teacher and group.complete] or tables
+    fewest = min(ENOUGH, max(cell.score.n for group in taught for cell in group.cells))
+    firm = [found for group in taught for found in _firm(group, fewest)] if fewest else []
+    if not firm:
         return None
-    _, best = max(complete, key=lambda found: (found[0], found[1].cell.identity.config))
+    _, best = max(firm, key=lambda found: (found[0], found[1].cell.identity.config))
     cell = best.cell
     unit = cell.ranking.title.removesuffix(" %")
     return Answer(
@@ -62,16 +64,18 @@ def _answer(tables: Sequence[Group]) -> Answer | None:
         score=f"{number(cell.score.mean, 1)} %",
         interval=_interval(cell),
         against=_against(best),
-        rivals=_rivals(best.cell, [cell for group in tables for cell in group.cells]),
+        rivals=_rivals(cell, [c for group in tables for c in group.cells if c.score.n >= fewest]),
     )
 
 
-def _firmest(tables: Sequence[Group]) -> list[Group]:
-    """Of the tables that rank anything, with a teacher if one has, those of most seeds: a lucky one leads no three."""
-    ranking = [group for group in tables if group.complete]
-    taught = [group for group in ranking if group.taught[0].teacher] or ranking
-    most = max((len(group.seeds) for group in taught), default=0)
-    return [group for group in taught if len(group.seeds) == most]
+def _firm(group: Group, fewest: int) -> list[tuple[float, Standing]]:
+    """What may lead, by its mean: a lucky run leads no three.
+
+    The ranked ones, by what they are ranked by; of a table that most have fewer runs in, those that have enough.
+    """
+    if len(group.seeds) >= fewest:
+        return [(group.mean(s.cell), s) for s in group.standings if s.rank is not None]
+    return [(s.cell.score.mean or 0.0, s) for s in group.standings if s.cell.score.n >= fewest]
 
 
 def _interval(cell: Cell) -> str:
@@ -97,7 +101,7 @@ def _pairs(count: int) -> str:
 
 def _verdict(difference: Difference) -> str:
     if difference.p is None:
-        return ", too few to test." if difference.pairs < FEWEST else ", not tested."
+        return ", too few to test." if difference.pairs < FEWEST_PAIRS else ", not tested."
     judged = "significant" if difference.p < SIGNIFICANT else "not significant"
     return f": {judged} (Holm-corrected p = {difference.p:.2g})."
 

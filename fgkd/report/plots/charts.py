@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fgkd.report.comparison import Cell, Group, baselines, usual_device
-from fgkd.report.evidence import paired_interval
+from fgkd.report.comparison import Cell, Group, usual_device
 from fgkd.report.html.curves import holdout_top1
 from fgkd.report.html.safety import visible
 from fgkd.report.lines import SIGNIFICANT
@@ -18,9 +17,8 @@ NAMED = 24  # letters of a name
 
 
 def ordered(group: Group) -> list[Cell]:
-    """Configurations with a result, best mean first."""
-    known = [cell for cell in group.cells if cell.score.mean is not None]
-    return sorted(known, key=lambda c: (-(c.score.mean or 0.0), c.method, c.identity.config))
+    """Configurations with a result, in the order of the table."""
+    return [cell for cell in group.ordered if cell.score.mean is not None]
 
 
 def short(name: str) -> str:
@@ -31,23 +29,18 @@ def short(name: str) -> str:
 
 def forest(figure: Any, group: Group) -> bool:
     """Paired differences to kd with their 95 % intervals, filled where Holm-corrected p < 0.05; False without any."""
-    rows = []
-    for standing in group.standings:
-        kd = baselines(standing.cell, group)[1]
-        if kd is not None and standing.kd.mean is not None:
-            spread = paired_interval(standing.cell.scores, kd.scores)
-            rows.append((standing.cell, standing.kd.mean, standing.kd.p, spread))
+    rows = [(s.cell, s.kd.mean, s.kd) for s in group.standings if s.kd.mean is not None]
     if not rows:
         return False
     rows.sort(key=lambda row: (row[1], row[0].method))
     figure.set_size_inches(COLUMN, 0.7 + 0.19 * len(rows))
     axes = figure.add_subplot()
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-    for i, (_, mean, p, spread) in enumerate(rows):
-        sure = p is not None and p < SIGNIFICANT
+    for i, (_, mean, found) in enumerate(rows):
+        sure = found.p is not None and found.p < SIGNIFICANT
         colour = (COLOURS[0] if mean > 0 else COLOURS[1]) if sure else "#5A6570"
-        if spread.low is not None:
-            axes.plot([spread.low, spread.high], [i, i], color=colour, linewidth=1)
+        if found.low is not None and found.high is not None:
+            axes.plot([found.low, found.high], [i, i], color=colour, linewidth=1)
         axes.plot([mean], [i], "s", color=colour, markersize=3.5, markerfacecolor=colour if sure else "white")
     axes.set_yticks(range(len(rows)), [short(cell.method) for cell, *_ in rows])
     axes.tick_params(axis="y", length=0)

@@ -88,7 +88,7 @@ const drawForest = () => {
         "figcaption",
         {},
         bdi(group().heading),
-        `: mean paired difference in points of ${metricName(group().metric)} over the same seeds, and its 95 % t-interval, uncorrected. p is Holm-corrected over the methods of the table; coloured where below 0.05.`,
+        `: mean paired difference in points of ${metricName(group().metric)} over the same seeds, and its 95 % t-interval, uncorrected. p, from three pairs on, is Holm-corrected over the methods of the table (those that no teacher taught by themselves); coloured where below 0.05.`,
       ),
     ),
   );
