@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from fgkd.record import RunRecord
+from fgkd.record import MetricSet, RunRecord
 from fgkd.report.evidence import Difference, Interval, holm, interval, paired_difference
 from fgkd.report.fields import spelt_out
 from fgkd.report.tasks import RANKINGS, Ranking, task_of
@@ -93,11 +93,19 @@ class Cell:
     @cached_property
     def scores(self) -> dict[Seeds, float]:
         """The ranking's test metric in percent of the runs that ended well; runs that share both seeds are averaged."""
+        return self._by_seeds(self.ranking.metric, "test_last")
+
+    def _by_seeds(self, metric: str, split: MetricSet) -> dict[Seeds, float]:
         by_seeds = defaultdict(list)
         for record in self.records:
-            if record.status == "ok" and (score := record.metric(self.ranking.metric)) is not None:
+            if record.status == "ok" and (score := record.metric(metric, split)) is not None:
                 by_seeds[seeds_of(record)].append(100 * score)
         return {seeds: sum(values) / len(values) for seeds, values in by_seeds.items()}
+
+    @cached_property
+    def held_out(self) -> dict[Seeds, float]:
+        """The same of the hold-out's top-1, by which methods were not compared; retrieval has no other."""
+        return self._by_seeds("top1", "holdout_last")
 
     @cached_property
     def score(self) -> Interval:

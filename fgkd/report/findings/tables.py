@@ -50,11 +50,16 @@ class Table:
         spec = lead_cell(self.group).first.spec
         return spec.student, spec.feed.model_copy(update={"data_seed": 0, "epochs": 1})
 
-    def difference(self, method: str, base: str) -> Interval:
-        """Points of `method` over `base` by runs with equal seeds; empty where the table lacks either on one recipe."""
+    def difference(self, method: str, base: str, *, held_out: bool = False) -> Interval:
+        """Points of `method` over `base` by runs with equal seeds, on the test split or the hold-out.
+
+        Empty where the table lacks either on one recipe.
+        """
         cell, other = self.named.get(method), self.named.get(base)
         if cell is None or other is None or cell.identity.recipe != other.identity.recipe:
             return Interval()
+        if held_out:
+            return paired_interval(cell.held_out, other.held_out)
         return paired_interval(cell.scores, other.scores)
 
 
