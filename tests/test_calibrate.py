@@ -10,6 +10,7 @@ from fgkd.plan import make_plan
 from fgkd.runner import calibrate
 from fgkd.runner.calibrate import Calibration, Pace
 from fgkd.runner.options import Options
+from fgkd.runner.sizes import size_of
 from fgkd.teacher.live import Teacher
 from fgkd.train.cohort import Cohort
 from fgkd.train.engine import Engine
@@ -30,7 +31,8 @@ def test_a_bank_is_told_once_and_spares_the_asking() -> None:
 @pytest.fixture(scope="module")
 def calibration(tmp_path_factory: pytest.TempPathFactory) -> Calibration:
     tmp_path: Path = tmp_path_factory.mktemp("drawn")
-    return Calibration(Options(data_root=tmp_path, results=tmp_path / "results", cache=tmp_path), Engine())
+    options, data = Options(data_root=tmp_path, results=tmp_path / "results", cache=tmp_path), run("kd").feed.dataset
+    return Calibration(options, Engine(), {data: size_of(data, options)})
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import pytest
 from safetensors.torch import load_file
 
 from fgkd.cli.main import main
+from fgkd.data import opening
+from fgkd.errors import UserError
 from fgkd.leaderboard import check_boards
 from fgkd.record import read_records
 from fgkd.runner import session
@@ -268,6 +270,33 @@ def test_dry_run_prices_without_training(
     assert second["macs_alone"] > second["macs"]
     assert second["images"] == 5994 * 0.85 // 30 * 30
     assert not desk.results.exists() or not list(desk.results.rglob("*.json"))
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_data_set_is_looked_at_as_often_for_many_runs_as_for_few(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    looks: list[object] = []
+
+    def noted(place: opening._Place) -> None:
+        looks.append(place)
+        refuse(place)
+
+    def stop(*args: object) -> None:
+        raise UserError("enough")
+
+    refuse = opening._refuse
+    monkeypatch.setattr(opening, "_refuse", noted)
+    monkeypatch.setattr(session, "check_space", stop)
+    monkeypatch.setattr(session, "measure", lambda device: Yardstick(1e-9, 0.0))
+
+    def looked(data_seeds: str) -> int:
+        looks.clear()
+        assert desk.bench("--set", f"data_seeds={data_seeds}", *flags) == (0 if flags else 2)
+        return len(looks)
+
+    looked("[0]")  # draws the birds, and reads their headers
+    assert 0 < looked("[0]") == looked("[0, 1, 2, 3]")
 
 
 def test_classes_can_be_judged_without_the_data(done: Desk, capsys: pytest.CaptureFixture[str]) -> None:

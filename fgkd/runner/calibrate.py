@@ -24,7 +24,7 @@ from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
 from fgkd.runner.banks import live_reason
 from fgkd.runner.options import Options
-from fgkd.runner.preflight import sizes
+from fgkd.runner.sizes import Known
 from fgkd.runner.supplies import Supplies
 from fgkd.signals import Batch, Progress
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, RunSpec
@@ -78,16 +78,17 @@ class Calibration:
     Args:
         options: where data lies, loader processes.
         engine: the machine.
+        known: sizes of the cohorts' data sets.
     """
 
-    def __init__(self, options: Options, engine: Engine) -> None:
-        self.options, self.engine = options, engine
+    def __init__(self, options: Options, engine: Engine, known: Known) -> None:
+        self.options, self.engine, self.known = options, engine, known
         self.supplies = Supplies(options, engine, WeightStore(options.cache / "weights"), lambda text: None)
 
     def seconds(self, planned: PlannedCohort) -> float:
         """Of the whole cohort, predicted."""
         feed = planned.feed
-        images = sizes(feed.dataset, self.options)[1]
+        images = self.known[feed.dataset].images
         holdout, test = self._others(feed.dataset, images)
         steps = images // feed.batch_size * feed.epochs
         with TemporaryDirectory() as folder:

@@ -12,8 +12,8 @@ from fgkd.price import Pricer
 from fgkd.record import read_record, record_path, recorded_ids, records_folder
 from fgkd.runner.adoption import found_elsewhere
 from fgkd.runner.options import Options
-from fgkd.runner.preflight import sizes
 from fgkd.runner.rerun import Rerun
+from fgkd.runner.sizes import Known
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 
@@ -35,11 +35,11 @@ def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     return make_plan(mine, recorded=recorded, stored=store, failed=failed)
 
 
-def in_order(plan: Plan, options: Options) -> Plan:
+def in_order(plan: Plan, known: Known) -> Plan:
     """The plan in the order that several launches share it best in: by multiply-accumulates, see `longest_first`."""
     if len(plan.cohorts) < 3:
         return plan
-    pricer = Pricer(lambda run: sizes(run.feed.dataset, options))
+    pricer = Pricer(lambda run: known[run.feed.dataset])
     try:
         return longest_first(plan, lambda planned: pricer.cohort(planned).macs)
     except Exception:  # a network that cannot be priced can be trained all the same

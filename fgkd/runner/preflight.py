@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from fgkd.data import open_dataset, read_card
+from fgkd.data import open_dataset
 from fgkd.data import problems as data_problems
 from fgkd.errors import UserError, UserErrors
 from fgkd.models import problems as backbone_problems
@@ -18,20 +18,26 @@ from fgkd.runner.options import Options
 from fgkd.runner.pairs import pair_problems
 from fgkd.runner.qualms import batch_problems, recipe_problems, teacher_problems
 from fgkd.runner.revisions import revision_problems
+from fgkd.runner.sizes import Known, Size, size_of
 from fgkd.runner.starts import start_problems
 from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
 
+SOME = 2  # classes, where a data set is not to be had: its networks are looked at all the same
+
 
 def check(
     runs: Sequence[RunSpec], options: Options, folder: Path, say: Callable[[str], None] = lambda text: None
-) -> None:
-    """Raise one UserErrors with every problem of data, networks, pairs and folders that `runs` would meet.
+) -> Known:
+    """The sizes of the runs' data sets, where nothing stands in the way of `runs`.
 
     Args:
         folder: where the suite's records will be written.
         say: is told what is good to know and stops nothing.
+
+    Raises:
+        UserErrors: every problem of data, networks, pairs and folders that `runs` would meet.
     """
     forget_answers()
     problems = [*_folder_problems(folder), *_folder_problems(options.cache), *_precision_problems(runs)]
@@ -41,27 +47,28 @@ def check(
     if options.workers is not None and options.workers < 0:
         problems.append(f"workers: expected a number of processes from 0, found {options.workers}")
     datasets = list(dict.fromkeys(run.feed.dataset for run in runs))
-    classes: dict[DatasetSpec, int] = {}
-    images: dict[DatasetSpec, int] = {}
+    known: dict[DatasetSpec, Size] = {}
     for spec in datasets:
         found = data_problems(spec, options.data_root)
         if not found and not _folder_problems(options.cache):
             found = verdict_problems(spec, options.data_root, options.cache, say)
         problems += found
         try:
-            classes[spec], images[spec] = sizes(spec, options)
-        except UserError:
-            classes[spec] = 2  # reported already; the networks are still looked at
+            known[spec] = size_of(spec, options)
+        except UserError as error:
+            problems += [] if problems else [str(error)]  # mostly told already
+    classes = {spec: known[spec].classes if spec in known else SOME for spec in datasets}
     if not problems and not options.rerun:
         present = {spec: open_dataset(spec, options.data_root, cache=options.cache).revision for spec in datasets}
         problems += [*revision_problems(folder, present), *start_problems(runs, folder, options)]
-    problems += [*network_problems(runs, classes, options), *recipe_problems(runs), *batch_problems(runs, images)]
+    problems += [*network_problems(runs, classes, options), *recipe_problems(runs), *batch_problems(runs, known)]
     if not problems:
         problems += [*teacher_problems(runs, classes, options), *pair_problems(runs, classes)]
     if problems:
         raise UserErrors(
             problems, f"{len(set(problems))} problems to mend before training" if len(set(problems)) > 1 else ""
         )
+    return known
 
 
 def _precision_problems(runs: Iterable[RunSpec]) -> list[str]:
@@ -105,24 +112,6 @@ def _folder_problems(folder: Path) -> list[str]:
         found = f"expected to be able to write there, found: {error.strerror}"
         return [f"folder {folder}: {found}; choose another with --results or --cache"]
     return []
-
-
-def sizes(spec: DatasetSpec, options: Options) -> tuple[int, int]:
-    """(classes, training images after the hold-out) from the data, or from its card where the data is not there.
-
-    Raises:
-        UserError: no data, and no card that states counts.
-    """
-    if not (found := data_problems(spec, options.data_root)):
-        data = open_dataset(spec, options.data_root, cache=options.cache)
-        return data.num_classes, len(data.train)
-    try:
-        card = read_card(spec.name)
-        counts = card.protocol(spec.protocol)[1].counts
-        kept = counts["train"] if "val" in counts else round(counts["train"] * (1 - spec.holdout))
-    except (UserError, KeyError):
-        raise UserErrors(found) from None
-    return card.num_classes(spec.protocol), kept
 
 
 def network_problems(

@@ -9,6 +9,7 @@ from fgkd.data import open_dataset
 from fgkd.methods.compose import build_method
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
+from fgkd.runner.sizes import Known
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
 from fgkd.teacher.papers import paper_problems
 from fgkd.train.optim import recipe_problem
@@ -41,22 +42,22 @@ def _recipe_problems(run: RunSpec) -> Iterator[str]:
         )
 
 
-def batch_problems(runs: Iterable[RunSpec], images: Mapping[DatasetSpec, int]) -> list[str]:
+def batch_problems(runs: Iterable[RunSpec], known: Known) -> list[str]:
     """Batches that a training split cannot fill once, each told once.
 
     Args:
-        images: for training, of each data set that is known.
+        known: sizes, of those data sets that could be opened.
     """
     trained = dict.fromkeys(
         (run.feed.dataset, run.feed.batch_size, run.role)
         for run in runs
-        if run.feed.epochs and run.feed.dataset in images
+        if run.feed.epochs and run.feed.dataset in known
     )
     return [
-        f"{'teacher.train.' if role == 'teacher' else ''}batch_size: expected at most the {images[dataset]} training "
-        f"images of {dataset.name}, found {batch_size}; lower it"
+        f"{'teacher.train.' if role == 'teacher' else ''}batch_size: expected at most the {known[dataset].images} "
+        f"training images of {dataset.name}, found {batch_size}; lower it"
         for dataset, batch_size, role in trained
-        if batch_size > images[dataset]
+        if batch_size > known[dataset].images
     ]
 
 

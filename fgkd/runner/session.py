@@ -35,10 +35,11 @@ from fgkd.runner.onlookers import Onlooker
 from fgkd.runner.options import Options
 from fgkd.runner.outcome import code_commit
 from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, plan_for, rerun_of, shard
-from fgkd.runner.preflight import check, network_problems, sizes
+from fgkd.runner.preflight import check, network_problems
 from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.qualms import batch_problems, twins
 from fgkd.runner.resume import Checkpoints
+from fgkd.runner.sizes import size_of
 from fgkd.runner.space import check_space, disk_told, needs, refused_by_disk
 from fgkd.runner.summary import failures, still_running
 from fgkd.runner.supplies import Supplies
@@ -70,18 +71,18 @@ def dry_run(
         The priced plan as plain values.
     """
     plan = plan_for(suite, runs, options)
-    known = {spec: sizes(spec, options) for spec in dict.fromkeys(run.feed.dataset for run in plan.runs)}
-    classes, images = {spec: of[0] for spec, of in known.items()}, {spec: of[1] for spec, of in known.items()}
+    known = {spec: size_of(spec, options) for spec in dict.fromkeys(run.feed.dataset for run in plan.runs)}
+    classes = {spec: size.classes for spec, size in known.items()}
     problems = network_problems(plan.runs, classes, options, with_weights=False)
-    if problems := [*problems, *batch_problems(plan.runs, images)]:
+    if problems := [*problems, *batch_problems(plan.runs, known)]:
         raise UserErrors(problems)
-    plan = in_order(plan, options)
-    sized = lambda run: sizes(run.feed.dataset, options)
+    plan = in_order(plan, known)
+    sized = lambda run: known[run.feed.dataset]
     prices = Pricer(sized, replays=lambda planned: not live_reason(planned.runs)).plan(plan)
     banks = forecasts(plan.cohorts, sized, options.cache)
     by: Yardstick | list[float] = []
     if plan.runs and calibrate:
-        calibration = Calibration(options, Engine(plan.runs[0].feed.precision))
+        calibration = Calibration(options, Engine(plan.runs[0].feed.precision), known)
         by = [calibration.seconds(planned) for planned in plan.cohorts]
     elif plan.runs:
         by = measure(Accelerator().device)
@@ -123,10 +124,9 @@ class _Session:
                 self.say(line)
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
-            check(self.plan.runs, options, self.folder, self.say)
-            self.plan = in_order(self.plan, options)
-            classes = lambda spec: sizes(spec, options)[0]
-            check_space(needs(self.plan, options, self.folder, classes), self.say)
+            known = check(self.plan.runs, options, self.folder, self.say)
+            self.plan = in_order(self.plan, known)
+            check_space(needs(self.plan, options, self.folder, known), self.say)
         self.engine = Engine(runs[0].feed.precision, compiles=options.compile, replays=options.cuda_graphs)
         self.plan = self.engine.gather_values(self.plan)[0]  # another launch may have recorded a run between two looks
         self.store = WeightStore(options.cache / "weights")

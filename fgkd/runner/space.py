@@ -18,6 +18,7 @@ from fgkd.models import create_backbone
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.price import STATES
 from fgkd.runner.options import Options
+from fgkd.runner.sizes import Known
 from fgkd.spec import BackboneSpec, DatasetSpec
 
 RECORD = 64 * 1024  # bytes of a record, its predictions and its share of the boards, rather more than less
@@ -38,14 +39,14 @@ class Need:
     bytes: int
 
 
-def needs(plan: Plan, options: Options, folder: Path, classes: Callable[[DatasetSpec], int]) -> list[Need]:
+def needs(plan: Plan, options: Options, folder: Path, known: Known) -> list[Need]:
     """What a plan will write, rather more than less.
 
     Args:
         folder: of the records.
-        classes: how many a data set has.
+        known: sizes of the plan's data sets.
     """
-    weigh = lambda run: _bytes(run.student, classes(run.feed.dataset), run.feed.view.size)
+    weigh = lambda run: _bytes(run.student, known[run.feed.dataset].classes, run.feed.view.size)
     weights = sum(weigh(run) for run in plan.runs)
     states = round(LAYERS_BESIDE * max((_state(c, weigh) for c in plan.cohorts), default=0))
     kept = GENERATIONS if options.checkpoint_every else 0
