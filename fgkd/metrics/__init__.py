@@ -1,4 +1,4 @@
-"""What networks are judged by: pure functions of tensors, and accumulators that ask the device nothing until `compute`.
+"""What networks are judged by: pure functions of tensors, and accumulators that take batches and wait for no device.
 
 N samples, K classes, D width of an embedding. Shares are in [0, 1].
 """

@@ -26,7 +26,10 @@ class Thinned:
         self._positions: list[Tensor] = []
 
     def add(self, rows: Tensor, positions: Tensor) -> None:
-        """A batch (B, K) of samples at `positions` (B,) of the split, which come in rising order."""
+        """A batch (B, K) of samples at `positions` (B,) of the split, which come in rising order.
+
+        Positions are on the CPU, for they are looked at here; rows may lie on a device, which is not waited for.
+        """
         stride = self._needed(int(positions[-1]) + 1, rows.shape[1])
         if stride > self._stride:
             self._stride = stride
@@ -38,7 +41,8 @@ class Thinned:
 
     def rows(self, gather: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """What was kept over all processes, (M, K), and where it stood, (M,); `gather` joins their rows in order."""
-        rows, positions = gather(torch.cat(self._rows)), gather(torch.cat(self._positions))
+        kept = torch.cat(self._rows)
+        rows, positions = gather(kept), gather(torch.cat(self._positions).to(kept.device))
         self._stride = int(gather(torch.tensor([self._stride], device=rows.device)).max())
         return self._thin(rows, positions)
 

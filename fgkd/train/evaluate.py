@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -117,7 +117,10 @@ class _Collector:
         return signals.logits.float(), {name: value.float() for name, value in readouts.items()}
 
     def mark(self, logits: Tensor, readouts: Mapping[str, Tensor], batch: Batch, teacher: Tensor | None) -> None:
-        """Keep what the batch's answers are worth; `teacher` has the logits to compare with."""
+        """Keep what the batch's answers are worth; `teacher` has the logits to compare with, on the device.
+
+        `batch` has its targets on the device, and its index where the loader left it.
+        """
         target = batch.target
         self._add("hit", predictions(logits) == target)
         for name, value in readouts.items():
@@ -169,20 +172,32 @@ def evaluate(
     sitting = [*([] if teacher is None else [teacher]), *examinees]
     collectors = [_Collector(examinee, keep) for examinee in sitting]
     targets: list[Tensor] = []
-    with ExitStack() as stack:
-        stack.enter_context(_evaluating(sitting))
+    with _evaluating(sitting):
         for rows in clock.each("evaluate/load", loader):
+            batch = replace(rows, target=rows.target.to(device, non_blocking=True))
             eyes = Eyes(rows.image.to(device, non_blocking=True), rows.crop_pct)
-            batch = replace(rows, target=rows.target.to(device, non_blocking=True), index=rows.index.to(device))
             targets.append(batch.target)
-            reference = None
-            for collector in collectors:
-                examinee = collector.examinee
-                with clock.span(f"evaluate/{examinee.name}"), blaming(examinee.name):
-                    with autocast():
-                        logits, readouts = collector.take(eyes)
-                    if logits is not None:
-                        collector.mark(logits, readouts, batch, reference if examinee.taught else None)
-                    if examinee is teacher:
-                        reference = logits
+            _sit(collectors, eyes, batch, teacher, autocast=autocast, clock=clock)
     return [c.outputs(gather, device) for c in collectors], gather(torch.cat(targets))
+
+
+def _sit(
+    collectors: Iterable[_Collector],
+    eyes: Eyes,
+    batch: Batch,
+    teacher: Examinee | None,
+    *,
+    autocast: Callable[[], AbstractContextManager[object]],
+    clock: Clock,
+) -> None:
+    """One batch, answered and marked by all, the teacher first."""
+    reference = None
+    for collector in collectors:
+        examinee = collector.examinee
+        with clock.span(f"evaluate/{examinee.name}"), blaming(examinee.name):
+            with autocast():
+                logits, readouts = collector.take(eyes)
+            if logits is not None:
+                collector.mark(logits, readouts, batch, reference if examinee.taught else None)
+        if examinee is teacher:
+            reference = logits
