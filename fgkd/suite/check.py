@@ -23,14 +23,14 @@ class Known:
     augments: Collection[str] | None = None
 
 
-def check_suite(value: Any, stem: str, known: Known, methods: MethodTable | None) -> list[Fault]:
+def check_suite(value: Any, stem: str, known: Known, methods: MethodTable) -> list[Fault]:
     """Every fault of a suite's plain value.
 
     Args:
         value: what the YAML holds.
         stem: the file's name without .yaml, which the suite's name must be.
         known: names to check against.
-        methods: resolves method entries; None leaves them unchecked.
+        methods: resolves method entries.
     """
     if not isinstance(value, dict):
         return [Fault((), "expected a mapping with name, version, datasets, students, methods, ...")]
@@ -41,8 +41,7 @@ def check_suite(value: Any, stem: str, known: Known, methods: MethodTable | None
     settings = {key: value[key] for key in value if key != "overrides"}
     faults += _names(settings, known, methods)
     faults += check_overrides(settings, overrides, known, methods)
-    if methods:
-        faults += _teachers_and_heads(settings, overrides, methods)
+    faults += _teachers_and_heads(settings, overrides, methods)
     return faults
 
 
@@ -64,7 +63,7 @@ def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
 
 
 def check_overrides(
-    settings: Settings, overrides: Sequence[Override], known: Known, methods: MethodTable | None
+    settings: Settings, overrides: Sequence[Override], known: Known, methods: MethodTable
 ) -> list[Fault]:
     """Faults of overrides: keys, values in their place, names, conditions; paths begin with ("overrides", i)."""
     before = set(form_faults(_whole(settings)))
@@ -76,7 +75,7 @@ def check_overrides(
         found = [Fault(("set", *_set_path(override, f.path)), f.text) for f in after if f not in before]
         found += [Fault(("set", *f.path), f.text) for f in _names(override.set, known, methods)]
         found += [*keys, *_order(override), *_conditions(override, names)]
-        found += _parameters(settings, override, methods) if methods else []
+        found += _parameters(settings, override, methods)
         faults += [Fault(("overrides", i, *fault.path), fault.text) for fault in found]
     return faults
 
@@ -155,7 +154,7 @@ def _set_path(override: Override, path: Path) -> Path:
     return ()
 
 
-def _names(settings: Mapping[str, Any], known: Known, methods: MethodTable | None) -> Iterator[Fault]:
+def _names(settings: Mapping[str, Any], known: Known, methods: MethodTable) -> Iterator[Fault]:
     """Unknown names and repeated ones, in the suite's own settings or in an override's."""
     for i, entry in enumerate(_list(settings, "datasets")):
         name = entry.get("name") if isinstance(entry, dict) else entry
@@ -167,8 +166,8 @@ def _names(settings: Mapping[str, Any], known: Known, methods: MethodTable | Non
         for path, augment in _augments(settings):
             if isinstance(augment, str) and augment not in known.augments:
                 yield Fault(path, str(unknown_name("augmentation", augment, known.augments)))
-    for i, entry in enumerate(_list(settings, "methods") if methods else []):
-        for problem in methods.problems(entry) if methods else []:
+    for i, entry in enumerate(_list(settings, "methods")):
+        for problem in methods.problems(entry):
             yield Fault(("methods", i), problem)
     for key, axis in LISTS.items():
         yield from _repeats(key, axis, _list(settings, key), methods)
@@ -183,7 +182,7 @@ def _augments(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
                 yield from _augments(part, (*path, key))
 
 
-def _repeats(key: str, axis: str, entries: Sequence[Any], methods: MethodTable | None) -> Iterator[Fault]:
+def _repeats(key: str, axis: str, entries: Sequence[Any], methods: MethodTable) -> Iterator[Fault]:
     first: dict[str, int] = {}
     for i, entry in enumerate(entries):
         name = _name(axis, entry, methods)
@@ -201,23 +200,19 @@ def _repeats(key: str, axis: str, entries: Sequence[Any], methods: MethodTable |
         yield Fault((key, i), f"{name} is listed already, as {key}[{first[name]}]{other}")
 
 
-def _name(axis: str, entry: Any, methods: MethodTable | None) -> str | None:
+def _name(axis: str, entry: Any, methods: MethodTable) -> str | None:
     """What an entry is called; None where it has no name to speak of."""
     if axis != "method":
         name = entry_name(axis, entry)
         return str(name) if isinstance(name, str | int) else None
     try:
-        return methods.label(entry) if methods else None
+        return methods.label(entry)
     except UserError:
         return None
 
 
-def _all_names(
-    axis: str, settings: Settings, overrides: Sequence[Override], methods: MethodTable | None
-) -> list[str] | None:
+def _all_names(axis: str, settings: Settings, overrides: Sequence[Override], methods: MethodTable) -> list[str] | None:
     """Every name on an axis, of the suite's list and of overrides'; None where none can be told."""
-    if axis == "method" and not methods:
-        return None
     key = f"{axis}s"
     entries = _list({"seeds": [0], "data_seeds": [0], **settings}, key)
     entries = entries + [entry for override in overrides for entry in _list(override.set, key)]

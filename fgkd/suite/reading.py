@@ -80,13 +80,12 @@ class Suite:
         return grid.runs(wanted)
 
 
-def load_suite(name_or_path: str | Path, known: Known | None = None, *, with_methods: bool = True) -> Suite:
+def load_suite(name_or_path: str | Path, known: Known | None = None) -> Suite:
     """Read a suite by its name in a benchmarks folder, or by the path of its .yaml file.
 
     Args:
         name_or_path: for example ``fine_grained`` or ``my/own.yaml``.
         known: names of data sets and augmentations to check against.
-        with_methods: whether to look at the methods too (this imports torch).
 
     Raises:
         UserError: no such suite. UserErrors: every fault of the file, with line, column and key.
@@ -98,7 +97,7 @@ def load_suite(name_or_path: str | Path, known: Known | None = None, *, with_met
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected UTF-8 text; byte {error.start} is none") from None
     known, methods = known or Known(), MethodTable()
-    faults = document.faults + check_suite(document.value, path.stem, known, methods if with_methods else None)
+    faults = document.faults + check_suite(document.value, path.stem, known, methods)
     if faults:
         raise _report(document, faults, str(path))
     return suite_of(document.value, path, hashlib.sha256(raw).hexdigest()[:12], known, methods)
