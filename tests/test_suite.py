@@ -413,10 +413,6 @@ def test_unknown_suite_offers_near_names() -> None:
         load_suite("nowhere/x.yaml")
 
 
-def test_digest_follows_the_file(tmp_path: Path) -> None:
-    assert suite(tmp_path).digest != suite(tmp_path, version=2).digest
-
-
 def read_or_refuse(path: Path) -> None:
     """Load and expand; anything but a UserError is a defect."""
     try:

@@ -39,7 +39,7 @@ from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
 from fgkd.suite.check import Known
 from fgkd.suite.form import explain
-from fgkd.suite.memory import make_suite
+from fgkd.suite.values import make_suite
 from fgkd.yaml_places import dotted
 
 

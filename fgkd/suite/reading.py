@@ -6,7 +6,6 @@ The file's keys are those of `fgkd.suite.form.SuiteForm`; how lists and override
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,17 +42,13 @@ class Suite:
     """A suite file that has passed its checks.
 
     Attributes:
-        name, version, description, notes: as the file gives them; notes are disclosures for the board.
-        path: the file; `digest`: the first 12 hex digits of its SHA-256.
+        name, version, notes: as the file gives them; notes are disclosures for the board.
         settings, overrides: the grid, see `fgkd.suite.grid`.
     """
 
     name: str
     version: int
-    description: str
     notes: tuple[str, ...]
-    path: Path
-    digest: str
     settings: Settings = field(repr=False)
     overrides: tuple[Override, ...] = field(repr=False)
     known: Known = field(repr=False, compare=False)
@@ -91,29 +86,25 @@ def load_suite(name_or_path: str | Path, known: Known | None = None) -> Suite:
         UserError: no such suite. UserErrors: every fault of the file, with line, column and key.
     """
     path = suite_path(name_or_path)
-    raw = _read(path)
     try:
-        document = parse_yaml(raw.decode())
+        document = parse_yaml(_read(path).decode())
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected UTF-8 text; byte {error.start} is none") from None
     known, methods = known or Known(), MethodTable()
     faults = document.faults + check_suite(document.value, path.stem, known, methods)
     if faults:
         raise _report(document, faults, str(path))
-    return suite_of(document.value, path, hashlib.sha256(raw).hexdigest()[:12], known, methods)
+    return suite_of(document.value, known, methods)
 
 
-def suite_of(value: Mapping[str, Any], path: Path, digest: str, known: Known, methods: MethodTable) -> Suite:
+def suite_of(value: Mapping[str, Any], known: Known, methods: MethodTable) -> Suite:
     """The suite of a plain value that has passed its checks."""
     notes = value.get("notes") or ()
     about = {"name", "version", "description", "notes", "overrides"}
     return Suite(
         name=value["name"],
         version=value["version"],
-        description=value.get("description", ""),
         notes=(notes,) if isinstance(notes, str) else tuple(notes),
-        path=path,
-        digest=digest,
         settings={key: value[key] for key in value if key not in about},
         overrides=tuple(override_of(entry) for entry in value.get("overrides") or ()),
         known=known,

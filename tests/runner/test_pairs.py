@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fgkd.runner.pairs import pair_problems
-from fgkd.suite.memory import make_suite
+from fgkd.suite.values import make_suite
 
 
 def told(method: str | dict[str, Any], student: str = "test_resnet", teacher: str = "test_vit") -> list[str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fgkd.errors import UserErrors
@@ -34,5 +31,4 @@ def make_suite(value: Mapping[str, Any], known: Known | None = None) -> Suite:
     faults = check_suite(dict(value), str(value.get("name")), known, methods)
     if faults:
         raise UserErrors([f"{dotted(fault.path)}: {fault.text}" if fault.path else fault.text for fault in faults])
-    digest = hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    return suite_of(value, Path(f"{value['name']}.yaml"), digest, known, methods)
+    return suite_of(value, known, methods)
