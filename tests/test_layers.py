@@ -152,6 +152,12 @@ def test_no_module_is_named_like_a_library(name: str) -> None:
         assert top not in set(sys.stdlib_module_names) | libraries
 
 
+def test_who_loads_an_export_gets_no_training_loop() -> None:
+    code = "import sys, fgkd; fgkd.load; assert not {'accelerate', 'fgkd.train.engine'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_plain_modules_import_no_torch() -> None:
     plain = [*sorted(name for name in MODULES if layer_of(name) in NO_TORCH), "fgkd", "fgkd.cli.main"]
     code = (

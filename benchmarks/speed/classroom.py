@@ -17,11 +17,12 @@ from fgkd.data import EvalLoader, ImageData, TrainLoader, open_dataset, problems
 from fgkd.methods.compose import method_spec
 from fgkd.models import weights_hash
 from fgkd.models.eyes import Eyes
+from fgkd.models.reshaped import head_of
 from fgkd.models.store import WeightStore
 from fgkd.signals import Batch, Lesson, Needs, Progress
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, Recipe, RunSpec, TeacherSpec, ViewSpec
 from fgkd.teacher.live import Credentials, Teacher
-from fgkd.train.assemble import Workshop, assemble, head_of
+from fgkd.train.assemble import Workshop, assemble
 from fgkd.train.cohort import Cohort, Loaders
 from fgkd.train.engine import Engine
 from fgkd.train.learner import Learner

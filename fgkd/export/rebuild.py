@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from fgkd.methods.base import Setting
 from fgkd.methods.compose import build_method
 from fgkd.models import Backbone, create_backbone
+from fgkd.models.reshaped import head_of, shapes_of
 from fgkd.signals import Head, Needs, SignalShapes
 from fgkd.spec import RunSpec, teacher_run
-from fgkd.train.assemble import head_of, shapes_of
 
 LOGITS = Needs(logits=True)
 

@@ -20,6 +20,7 @@ from fgkd.data import problems as data_problems
 from fgkd.errors import UserError
 from fgkd.methods.compose import method_spec
 from fgkd.models import cost
+from fgkd.models.reshaped import head_of
 from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
 from fgkd.runner.banks import live_reason
@@ -30,7 +31,7 @@ from fgkd.signals import Batch, Progress
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, RunSpec
 from fgkd.teacher.live import Credentials, Teacher
 from fgkd.teacher.survey import TeacherSurvey
-from fgkd.train.assemble import Workshop, head_of
+from fgkd.train.assemble import Workshop
 from fgkd.train.cohort import Cohort
 from fgkd.train.engine import Engine
 from fgkd.train.evaluate import Examinee, Keep

@@ -18,11 +18,11 @@ import fgkd
 from fgkd.data import ImageData
 from fgkd.facts import CohortFacts, Costs, DataFacts, Environment, StudentFacts, TeacherFacts
 from fgkd.models import cost, weights_hash
+from fgkd.models.reshaped import head_of
 from fgkd.record import RunRecord, Status, pack_predictions
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 from fgkd.teacher.live import Credentials
-from fgkd.train.assemble import head_of
 from fgkd.train.cohort import Cohort
 from fgkd.train.engine import Engine
 from fgkd.train.learner import Learner

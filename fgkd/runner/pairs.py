@@ -11,9 +11,10 @@ from fgkd.errors import UserError, UserErrors
 from fgkd.methods.base import Setting
 from fgkd.methods.compose import build_method
 from fgkd.models import Backbone, create_backbone
+from fgkd.models.reshaped import head_of, shapes_of
 from fgkd.signals import Head, SignalShapes
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, RunSpec, TeacherSpec, teacher_run
-from fgkd.train.assemble import head_of, own_classifier_problem, shapes_of
+from fgkd.train.assemble import own_classifier_problem
 
 Anatomy = tuple[SignalShapes, Head]  # what a network shows, and its classifier
 

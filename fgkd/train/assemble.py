@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fgkd.errors import UserError, UserErrors
 from fgkd.methods.base import Setting
 from fgkd.methods.compose import build_method
 from fgkd.models import Backbone, create_backbone
+from fgkd.models.reshaped import head_of, shapes_of
 from fgkd.models.store import WeightStore
 from fgkd.signals import Head, Needs, SignalShapes
 from fgkd.spec import BackboneSpec, RunSpec, teacher_run
@@ -58,18 +59,6 @@ class Workshop:
             teacher=None if teacher is None else teacher.shapes,
             teacher_head=given_head if teacher is None else teacher.head,
         )
-
-
-def shapes_of(network: nn.Module, backbone: Backbone) -> SignalShapes:
-    """Shapes of the signals of a network that a method may have reshaped."""
-    shapes = getattr(network, "shapes", None)
-    return shapes if isinstance(shapes, SignalShapes) else backbone.shapes
-
-
-def head_of(network: nn.Module) -> Head | None:
-    """The linear classifier of a network, None where it has none."""
-    head = getattr(network, "head", None)
-    return head() if callable(head) else None
 
 
 def given_head(run: RunSpec, workshop: Workshop) -> Head | None:

@@ -11,10 +11,11 @@ import torch
 from fgkd.errors import UserErrors
 from fgkd.methods import METHODS
 from fgkd.models import weights_hash
+from fgkd.models.reshaped import head_of
 from fgkd.spec import BackboneSpec, RunSpec
 from fgkd.teacher.live import Credentials, Teacher
 from fgkd.teacher.survey import TeacherSurvey
-from fgkd.train.assemble import assemble, head_of
+from fgkd.train.assemble import assemble
 from fgkd.train.learner import Learner
 from tests.train.room import SIZE, Room, exam, run
 

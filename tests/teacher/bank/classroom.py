@@ -13,12 +13,13 @@ from fgkd.data import ImageData, TrainLoader, ViewLoader
 from fgkd.data.split import as_split
 from fgkd.methods.compose import method_spec
 from fgkd.models import weights_hash
+from fgkd.models.reshaped import head_of
 from fgkd.models.store import WeightStore
 from fgkd.signals import Needs
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, Recipe, RunSpec, TeacherSpec, ViewSpec
 from fgkd.teacher.bank import Bank, BankKey, Replay, SteadyTeacher, build
 from fgkd.teacher.live import Credentials, Teacher
-from fgkd.train.assemble import Workshop, assemble, head_of
+from fgkd.train.assemble import Workshop, assemble
 from fgkd.train.cohort import Cohort, Loaders
 from fgkd.train.engine import Engine
 from fgkd.train.learner import Learner
