@@ -9,8 +9,8 @@ four (-4 .. -1), some fewer: the last stages of a CNN, or the blocks at the quar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -94,29 +94,28 @@ class Signals:
     head: Head | None = None
     extras: Mapping[str, Tensor] = field(default_factory=dict)  # what a reshaped student adds, by name
 
+    def mapped(self, change: Callable[..., Tensor], *others: Signals) -> Signals:
+        """What `change` makes of every tensor (B, ...); the head, which has no batch axis, stays as it is.
+
+        Args:
+            change: called with a tensor and the same one of each of `others`. Tensors come in an order that is the
+                same on every process, so that it may be a collective.
+            others: signals with the same fields.
+        """
+        given = (self, *others)
+        one = lambda name: change(*(getattr(x, name) for x in given)) if getattr(self, name) is not None else None
+        each = lambda name: {k: change(*(getattr(x, name)[k] for x in given)) for k in sorted(getattr(self, name))}
+        return Signals(one("logits"), one("pooled"), one("final"), each("stages"), self.head, each("extras"))
+
     def detached(self) -> Signals:
         """The same values, cut from autograd."""
-        cut = lambda x: None if x is None else x.detach()
-        return Signals(
-            cut(self.logits),
-            cut(self.pooled),
-            cut(self.final),
-            {k: v.detach() for k, v in self.stages.items()},
-            None if self.head is None else self.head.detached(),
-            {k: v.detach() for k, v in self.extras.items()},
-        )
+        head = None if self.head is None else self.head.detached()
+        return replace(self.mapped(lambda x: x.detach()), head=head)
 
     def on(self, device: torch.device) -> Signals:
         """The same values on another device, copied without waiting where memory is pinned."""
-        move = lambda x: None if x is None else x.to(device, non_blocking=True)
-        return Signals(
-            move(self.logits),
-            move(self.pooled),
-            move(self.final),
-            {k: v.to(device, non_blocking=True) for k, v in self.stages.items()},
-            None if self.head is None else self.head.to(device),
-            {k: v.to(device, non_blocking=True) for k, v in self.extras.items()},
-        )
+        head = None if self.head is None else self.head.to(device)
+        return replace(self.mapped(lambda x: x.to(device, non_blocking=True)), head=head)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ are. So every process computes the loss of the whole batch, and lets through the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -44,20 +43,7 @@ def whole_batch(student: Signals, lesson: Lesson) -> tuple[Signals, Lesson]:
     """Both nets' signals, labels and positions of the global batch; images stay those of this process."""
     batch = lesson.batch
     batch = replace(batch, target=gathered(batch.target), index=gathered(batch.index), offset=0)
-    return _of_all(student, gathered), replace(lesson, batch=batch, teacher=_of_all(lesson.teacher, gathered))
-
-
-def _of_all(signals: Signals, gather: Callable[[Tensor], Tensor]) -> Signals:
-    each = lambda maps: {key: gather(maps[key]) for key in sorted(maps)}  # the same order on every process
-    maybe = lambda rows: None if rows is None else gather(rows)
-    return Signals(
-        maybe(signals.logits),
-        maybe(signals.pooled),
-        maybe(signals.final),
-        each(signals.stages),
-        signals.head,
-        each(signals.extras),
-    )
+    return student.mapped(gathered), replace(lesson, batch=batch, teacher=lesson.teacher.mapped(gathered))
 
 
 def shows_whole_batches(objective: nn.Module) -> None:

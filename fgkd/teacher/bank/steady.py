@@ -49,14 +49,14 @@ class SteadyTeacher(Teacher):
         if image.device.type not in ROWS:
             return super().answer(image, needs)
         parts = [self._full_pass(part, needs) for part in image.split(ROWS[image.device.type])]
-        return parts[0] if len(parts) == 1 else _joined(parts)
+        return parts[0] if len(parts) == 1 else parts[0].mapped(lambda *rows: torch.cat(rows), *parts[1:])
 
     def _full_pass(self, image: Tensor, needs: Needs) -> Signals:
         count, full = len(image), ROWS[image.device.type]
         if count < full:
             image = image[torch.arange(full, device=image.device) % count]
         given = super().answer(image.contiguous(memory_format=torch.channels_last), needs)
-        return given if count == full else _first(given, count)
+        return given if count == full else given.mapped(lambda x: x[:count])
 
     def _rounded(self, x: Tensor | None) -> Tensor | None:
         """Float32 (B, ...) with values of the bank's type; what is beyond them becomes the largest of them."""
@@ -64,19 +64,3 @@ class SteadyTeacher(Teacher):
             return x
         largest = torch.finfo(self.dtype).max
         return x.clamp(-largest, largest).to(self.dtype).float()
-
-
-def _first(signals: Signals, count: int) -> Signals:
-    cut = lambda x: None if x is None else x[:count]
-    stages = {stage: x[:count] for stage, x in signals.stages.items()}
-    return replace(
-        signals, logits=cut(signals.logits), pooled=cut(signals.pooled), final=cut(signals.final), stages=stages
-    )
-
-
-def _joined(parts: list[Signals]) -> Signals:
-    """Signals of parts of a batch as those of the batch."""
-    first = parts[0]
-    join = lambda name: None if getattr(first, name) is None else torch.cat([getattr(part, name) for part in parts])
-    stages = {stage: torch.cat([part.stages[stage] for part in parts]) for stage in first.stages}
-    return replace(first, logits=join("logits"), pooled=join("pooled"), final=join("final"), stages=stages)
