@@ -89,6 +89,14 @@ def ancestors(run: RunSpec) -> dict[str, RunSpec]:
     return found
 
 
+def with_ancestors(runs: Iterable[RunSpec]) -> dict[str, RunSpec]:
+    """The runs, and after them everything that must exist before one of them, each once, by run id."""
+    found = {run.run_id: run for run in runs}
+    for run in list(found.values()):
+        found |= ancestors(run)
+    return found
+
+
 def missing_runs(
     runs: Iterable[RunSpec], recorded: Container[str], stored: Container[str], failed: Container[str] = frozenset()
 ) -> dict[str, RunSpec]:

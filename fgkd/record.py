@@ -261,6 +261,14 @@ def read_record(path: Path) -> RunRecord:
     return record
 
 
+def find_record(folder: Path, run_id: str) -> RunRecord | None:
+    """The record of a run; None where it is not in `folder`, or damaged, which is told where the boards are written."""
+    try:
+        return read_record(record_path(folder, run_id))
+    except UserError:
+        return None
+
+
 def _parsed(text: bytes) -> RunRecord:
     """A record from its file's bytes: in one go where it is of the present schema, which spares a third of the time."""
     try:

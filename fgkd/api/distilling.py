@@ -31,7 +31,7 @@ from fgkd.export.choice import Chosen
 from fgkd.export.deployed import open_deployed
 from fgkd.models.hub import pretrained_name
 from fgkd.models.store import WeightStore
-from fgkd.plan import ancestors
+from fgkd.plan import with_ancestors
 from fgkd.record import RunRecord, read_record, record_path, records_folder
 from fgkd.runner import Options
 from fgkd.runner.starts import start_problems
@@ -200,11 +200,11 @@ def _tell_random_starts(run: RunSpec, console: Console) -> None:
 
 def _refuse_other_images(run: RunSpec, folder: Path, images: _Images) -> None:
     """A record speaks of the images that were there; UserError where they have changed since."""
-    for needed in (run, *ancestors(run).values()):
-        record = _recorded(folder, needed.run_id)
+    for run_id in with_ancestors([run]):
+        record = _recorded(folder, run_id)
         if record and record.data and record.data.revision != images.revision:
             raise UserError(
-                f"the images have changed since run {needed.run_id} was recorded in {folder} (revision "
+                f"the images have changed since run {run_id} was recorded in {folder} (revision "
                 f"{record.data.revision}, now {images.revision}): pass rerun=True to train again and replace "
                 "the record, or another `results`"
             )

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fgkd.errors import UserError
 from fgkd.plan import PlannedCohort, contest, is_baseline, part_of
-from fgkd.record import RunRecord, read_record, record_path, recorded_ids
+from fgkd.record import RunRecord, find_record, recorded_ids
 from fgkd.spec import RunSpec, TeacherSpec
 from fgkd.teacher.gate import Bar, bar_for, bar_problem, head_problem
 
@@ -31,23 +30,16 @@ class Baselines:
         planned = [base.run_id for base in self.runs if contest(base) == contest(run)]
         recorded = recorded_ids(self.folder)
         ids = planned or [run_id for run_id in recorded if run_id.startswith("scratch-")]
-        found = [self._read(run_id) for run_id in sorted(ids) if run_id in recorded]
+        found = [find_record(self.folder, run_id) for run_id in sorted(ids) if run_id in recorded]
         same = [r for r in found if r is not None and is_baseline(r.spec) and contest(r.spec) == contest(run)]
         figures = [record.metric("top1", "holdout_last") for record in same if record.status == "ok"]
         return [figure for figure in figures if figure is not None]
 
     def other_weights(self, facts: Mapping[str, Any]) -> RunRecord | None:
         """The record of a teacher's own run, where its weights are not those that `facts` tell of."""
-        run_id = str(facts["run_id"])
-        record = self._read(run_id) if run_id in recorded_ids(self.folder) else None
+        record = find_record(self.folder, str(facts["run_id"]))
         told = record.student.weights_hash if record is not None and record.student is not None else None
         return record if told not in (None, facts["weights_hash"]) else None
-
-    def _read(self, run_id: str) -> RunRecord | None:
-        try:
-            return read_record(record_path(self.folder, run_id))
-        except UserError:  # told where the boards are written
-            return None
 
 
 @dataclass(frozen=True)

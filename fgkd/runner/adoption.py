@@ -10,8 +10,8 @@ from fgkd.data import open_dataset
 from fgkd.data import problems as data_problems
 from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
-from fgkd.plan import ancestors
-from fgkd.record import RunRecord, read_record, record_path, recorded_ids, records_folder, write_record
+from fgkd.plan import with_ancestors
+from fgkd.record import RunRecord, find_record, recorded_ids, records_folder, write_record
 from fgkd.runner.options import Options
 from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
@@ -23,8 +23,7 @@ def found_elsewhere(suite: Suite, runs: Sequence[RunSpec], options: Options) -> 
     Only of the data as it is here now, and with their very weights in the cache: others may have to learn from them.
     """
     store, folder = WeightStore(options.cache / "weights"), records_folder(options.results, suite.name)
-    needed = {run.run_id for run in runs}.union(*(ancestors(run) for run in dict.fromkeys(runs)))
-    missing = {run_id for run_id in needed - recorded_ids(folder) if run_id in store}
+    missing = {run_id for run_id in with_ancestors(runs).keys() - recorded_ids(folder) if run_id in store}
     siblings = sorted(path for path in options.results.glob("*/records") if path != folder) if missing else []
     found = {run_id: _recorded(run_id, siblings, store) for run_id in sorted(missing)}
     revision = cache(lambda spec: _revision(spec, options))
@@ -44,13 +43,9 @@ def _revision(spec: DatasetSpec, options: Options) -> str:
 
 def _recorded(run_id: str, folders: Sequence[Path], store: WeightStore) -> RunRecord | None:
     """The first whole record of a run whose weights are those in the store."""
-    for path in (record_path(folder, run_id) for folder in folders):
-        try:
-            record = read_record(path)
-        except UserError:  # not there, or broken: told of where that suite's board is written
-            continue
-        weights = None if record.student is None else record.student.weights_hash
-        if record.status == "ok" and weights is not None and weights == store.facts(run_id).get("weights_hash"):
+    for record in (find_record(folder, run_id) for folder in folders):
+        weights = record.student.weights_hash if record and record.status == "ok" and record.student else None
+        if weights is not None and weights == store.facts(run_id).get("weights_hash"):
             return record
     return None
 

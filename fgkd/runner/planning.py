@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
-from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
-from fgkd.plan import Plan, ancestors, longest_first, make_plan
+from fgkd.plan import Plan, longest_first, make_plan, with_ancestors
 from fgkd.price import Pricer
-from fgkd.record import read_record, record_path, recorded_ids, records_folder
+from fgkd.record import find_record, recorded_ids, records_folder
 from fgkd.runner.adoption import found_elsewhere
 from fgkd.runner.options import Options
 from fgkd.runner.rerun import Rerun
@@ -59,16 +58,14 @@ def failed_ids(folder: Path, runs: Iterable[RunSpec], recorded: set[str], stored
     Args:
         stored: holds the ids of runs whose weights are at hand; they ended well, and their records are not read.
     """
-    needed = {run.run_id for run in runs}.union(*(ancestors(run) for run in dict.fromkeys(runs)))
-    return {run_id for run_id in needed & recorded if run_id not in stored and has_failed(folder, run_id)}
+    needed = with_ancestors(runs).keys() & recorded
+    return {run_id for run_id in needed if run_id not in stored and has_failed(folder, run_id)}
 
 
 def has_failed(folder: Path, run_id: str) -> bool:
     """Does the record of a run say that it did not end well?"""
-    try:
-        return read_record(record_path(folder, run_id)).status != "ok"
-    except UserError:  # told where the boards are written
-        return False
+    record = find_record(folder, run_id)
+    return record is not None and record.status != "ok"
 
 
 def shard(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec]:

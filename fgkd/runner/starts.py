@@ -8,8 +8,8 @@ from pathlib import Path
 from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
 from fgkd.models.weights import digest_of, start_files
-from fgkd.plan import ancestors
-from fgkd.record import read_record, record_path
+from fgkd.plan import with_ancestors
+from fgkd.record import find_record
 from fgkd.runner.options import Options
 from fgkd.spec import BackboneSpec, RunSpec
 
@@ -20,10 +20,7 @@ def start_problems(runs: Sequence[RunSpec], folder: Path, options: Options) -> I
     Args:
         folder: of the suite's records.
     """
-    needed = {run.run_id: run for run in runs}
-    for run in runs:
-        needed |= ancestors(run)
-    for run_id, run in needed.items():
+    for run_id, run in with_ancestors(runs).items():
         now = _now(run.student, options)
         if now and _recorded(folder, run_id) not in (None, now):
             yield (
@@ -34,11 +31,8 @@ def start_problems(runs: Sequence[RunSpec], folder: Path, options: Options) -> I
 
 
 def _recorded(folder: Path, run_id: str) -> str | None:
-    try:
-        student = read_record(record_path(folder, run_id)).student
-    except UserError:  # not there, or broken: told of where the board is written
-        return None
-    return student.start_digest if student else None
+    record = find_record(folder, run_id)
+    return record.student.start_digest if record and record.student else None
 
 
 def _now(network: BackboneSpec, options: Options) -> str | None:
