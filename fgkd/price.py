@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from fgkd.models import create_backbone
+from fgkd.models import meta_backbone
 from fgkd.plan import Plan, PlannedCohort, part_of
 from fgkd.spec import BackboneSpec, RunSpec
 
@@ -146,10 +146,7 @@ def peak_bytes(students: Sequence[tuple[RunSpec, NetworkPrice]], teacher: Networ
 
 def price_network(spec: BackboneSpec, num_classes: int, view_size: int) -> NetworkPrice:
     """Count on the meta device what one image costs, with a batch of two (batch norm refuses one)."""
-    with torch.device("meta"):
-        network = create_backbone(
-            spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=view_size
-        )
+    network = meta_backbone(spec, num_classes=num_classes, view_size=view_size)
     network.to("meta").train()
     image = torch.empty(2, 3, network.input.size, network.input.size, device="meta")
     saved: dict[int, torch.UntypedStorage] = {}  # by identity: views of one tensor are kept once

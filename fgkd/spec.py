@@ -130,6 +130,10 @@ class BackboneSpec(Spec):
             return "timm" if "." in self.name.split("/")[-1] or ":" in self.name else "scratch"
         return {"none": "scratch", "timm": "timm"}.get(self.weights, "file")  # type: ignore[return-value]
 
+    def bare(self) -> BackboneSpec:
+        """The same network from random weights."""
+        return self.model_copy(update={"weights": "none"})
+
 
 class ViewSpec(Spec):
     """How an image becomes the uint8 square that travels: augmented in training, else resized and cropped.

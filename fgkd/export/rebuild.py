@@ -31,8 +31,7 @@ def rebuild(spec: RunSpec, *, num_classes: int, train_images: int) -> tuple[nn.M
 
 
 def _rebuilt(spec: RunSpec, num_classes: int, targets: Tensor) -> tuple[nn.Module, Backbone]:
-    bare = spec.student.model_copy(update={"weights": "none"})
-    backbone = create_backbone(bare, num_classes=num_classes, view_size=spec.feed.view.size)
+    backbone = create_backbone(spec.student.bare(), num_classes=num_classes, view_size=spec.feed.view.size)
     method = build_method(spec.method)
     if not method.deploys_more:
         return backbone, backbone

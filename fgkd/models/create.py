@@ -128,7 +128,13 @@ def _timm_name(spec: BackboneSpec, net: nn.Module) -> str:
     return f"{spec.name}.{tag}" if tag and "." not in spec.name and ":" not in spec.name else spec.name
 
 
+def meta_backbone(spec: BackboneSpec, *, num_classes: int, view_size: int) -> Backbone:
+    """The backbone of a spec without values, at next to no cost; weights are not looked for."""
+    with torch.device("meta"):
+        return create_backbone(spec.bare(), num_classes=num_classes, view_size=view_size)
+
+
 def on_meta(spec: BackboneSpec, *, num_classes: int, size: int) -> nn.Module:
-    """The network without values, at next to no cost."""
+    """The timm network alone without values, at next to no cost."""
     with torch.device("meta"):
         return build(spec, size=size, num_classes=num_classes)

@@ -28,7 +28,7 @@ from fgkd.runner.options import Options
 from fgkd.runner.sizes import Known
 from fgkd.runner.supplies import Supplies
 from fgkd.signals import Batch, Progress
-from fgkd.spec import BackboneSpec, DatasetSpec, Feed, RunSpec
+from fgkd.spec import DatasetSpec, Feed, RunSpec
 from fgkd.teacher.live import Credentials, Teacher
 from fgkd.teacher.survey import TeacherSurvey
 from fgkd.train.assemble import Workshop
@@ -156,7 +156,7 @@ class Calibration:
 
     def _teacher(self, feed: Feed, workshop: Workshop) -> Teacher:
         assert feed.teacher is not None
-        network = workshop.backbone(_fresh(feed.teacher.backbone), feed.view.size)
+        network = workshop.backbone(feed.teacher.backbone.bare(), feed.view.size)
         return Teacher(
             network,
             sight=network.input,
@@ -194,13 +194,9 @@ class Calibration:
         return time.perf_counter() - begun
 
 
-def _fresh(backbone: BackboneSpec) -> BackboneSpec:
-    return backbone.model_copy(update={"weights": "none"})
-
-
 def _untrained(run: RunSpec) -> RunSpec:
     """The run from random weights; a teacher that would wear a student's head costs what it costs with its own."""
-    update: dict[str, object] = {"student": _fresh(run.student)}
+    update: dict[str, object] = {"student": run.student.bare()}
     if run.head_from is not None:
         update |= {"head_from": None, "method": method_spec("scratch")}
     return run.model_copy(update=update)

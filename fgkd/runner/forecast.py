@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from fgkd.models import create_backbone
+from fgkd.models import meta_backbone
 from fgkd.plan import PlannedCohort
 from fgkd.price import Sizes
 from fgkd.runner.banks import live_reason
@@ -70,9 +68,8 @@ def _width(feed: Feed, classes: int) -> int:
     """D of the teacher; one with a student's head is as wide as that student."""
     assert feed.teacher is not None
     worn = feed.teacher.head_from
-    spec = (worn.student if worn is not None else feed.teacher.backbone).model_copy(update={"weights": "none"})
-    with torch.device("meta"):
-        return create_backbone(spec, num_classes=classes, view_size=feed.view.size).shapes.pooled
+    spec = worn.student if worn is not None else feed.teacher.backbone
+    return meta_backbone(spec, num_classes=classes, view_size=feed.view.size).shapes.pooled
 
 
 def _existing(folder: Path) -> Path:

@@ -58,14 +58,14 @@ class _Bench:
             setting = replace(setting, teacher=teacher, teacher_head=head)
         found = method.problems(setting)
         if not found and method.deploys_more:
-            method.reshape_student(_fresh(run.student, size, num_classes), setting)
+            method.reshape_student(_random_network(run.student, size, num_classes), setting)
         return found
 
     def anatomy(self, spec: BackboneSpec, size: int, num_classes: int) -> Anatomy:
         """Of a timm network."""
         key = (spec, size, num_classes)
         if key not in self.plain:
-            network = _fresh(spec, size, num_classes)
+            network = _random_network(spec, size, num_classes)
             self.plain[key] = network.shapes, network.head().detached()
         return self.plain[key]
 
@@ -85,7 +85,7 @@ class _Bench:
             if problem := own_classifier_problem(spec.head_from):
                 raise UserError(problem)
             _, head = self.anatomy(spec.head_from.student, spec.head_from.feed.view.size, num_classes)
-            backbone, method = _fresh(spec.backbone, size, num_classes), build_method(own.method)
+            backbone, method = _random_network(spec.backbone, size, num_classes), build_method(own.method)
             setting = Setting(backbone.shapes, num_classes, _targets(num_classes), teacher_head=head)
             if problems := method.problems(setting):
                 raise UserErrors(f"the teacher under that student's head: {problem}" for problem in problems)
@@ -101,5 +101,5 @@ def _targets(num_classes: int) -> torch.Tensor:
     return torch.arange(num_classes).repeat_interleave(2)
 
 
-def _fresh(spec: BackboneSpec, size: int, num_classes: int) -> Backbone:
-    return create_backbone(spec.model_copy(update={"weights": "none"}), num_classes=num_classes, view_size=size)
+def _random_network(spec: BackboneSpec, size: int, num_classes: int) -> Backbone:
+    return create_backbone(spec.bare(), num_classes=num_classes, view_size=size)

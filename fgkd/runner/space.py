@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from fgkd.data import read_card
 from fgkd.errors import UserError, UserErrors
-from fgkd.models import create_backbone
+from fgkd.models import meta_backbone
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.price import STATES
 from fgkd.runner.options import Options
@@ -69,9 +67,7 @@ def _state(cohort: PlannedCohort, weigh: Callable[..., int]) -> int:
 @cache
 def _bytes(spec: BackboneSpec, num_classes: int, view_size: int) -> int:
     """Of a network's weights in a file."""
-    with torch.device("meta"):
-        bare = spec.model_copy(update={"weights": "none"})
-        network = create_backbone(bare, num_classes=num_classes, view_size=view_size)
+    network = meta_backbone(spec, num_classes=num_classes, view_size=view_size)
     return sum(value.numel() * value.element_size() for value in network.state_dict().values())
 
 

@@ -72,7 +72,7 @@ def given_head(run: RunSpec, workshop: Workshop) -> Head | None:
         return None
     if problem := own_classifier_problem(source):
         raise UserError(problem)
-    network = workshop.backbone(source.student.model_copy(update={"weights": "none"}), source.feed.view.size)
+    network = workshop.backbone(source.student.bare(), source.feed.view.size)
     network.load_state_dict(workshop.store.state(source.run_id))
     return network.head().detached()
 
@@ -125,7 +125,7 @@ def open_teacher(run: RunSpec, workshop: Workshop) -> Teacher:
     own, spec = teacher_run(run.feed), run.feed.teacher
     assert own is not None
     assert spec is not None
-    backbone = workshop.backbone(spec.backbone.model_copy(update={"weights": "none"}), run.feed.view.size)
+    backbone = workshop.backbone(spec.backbone.bare(), run.feed.view.size)
     setting = workshop.setting(backbone.shapes, None, given_head(own, workshop))
     network = build_method(own.method).reshape_student(backbone, setting)
     network.load_state_dict(workshop.store.state(own.run_id))
