@@ -9,8 +9,9 @@ four (-4 .. -1), some fewer: the last stages of a CNN, or the blocks at the quar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -161,6 +162,15 @@ class Batch:
     crop_pct: float | None = None
     views: Tensor | None = None  # (B,) int64, 0 .. V-1
     taught: Signals | None = None
+
+
+class Lessons(Protocol):
+    """What is asked of a training loader."""
+
+    steps_per_epoch: int
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterable[Batch]:
+        """The batches of one epoch, from step `start` on."""
 
 
 @dataclass(frozen=True)

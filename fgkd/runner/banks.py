@@ -82,5 +82,5 @@ class Banks:
 
     def _replayed(self, bank: Bank, loaders: Loaders, teacher: Teacher, needs: Needs) -> Loaders:
         pin = teacher.device.type == "cuda"
-        lessons = Replay(loaders.train, bank, needs, head=teacher.head, pin_memory=pin)  # type: ignore[arg-type]
+        lessons = Replay(loaders.train, bank, needs, head=teacher.head, pin_memory=pin)
         return replace(loaders, train=lessons, service=Service("replayed", bank.manifest.seconds))

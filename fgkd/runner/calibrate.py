@@ -135,7 +135,7 @@ class Calibration:
     def _bank(self, cohort: Cohort) -> tuple[float, float]:
         """Seconds that the teacher takes for a batch, and for one image of a bank, whose loading counts too."""
         start = Progress(0, 1, cohort.feed.epochs)
-        some = lambda: islice(cohort.loaders.train.epoch(0), SHOWN)  # type: ignore[call-overload]
+        some = lambda: islice(cohort.loaders.train.epoch(0), SHOWN)
         shown = list(some())
         asking = self._took(lambda: [cohort.lesson(batch, start) for batch in shown])
         telling = self._took(lambda: [cohort.lesson(batch, start) for batch in some()])
@@ -170,7 +170,7 @@ class Calibration:
     def _step(self, cohort: Cohort, per_epoch: int) -> float:
         """Mean seconds of a step; the steps are spread over the training, for methods that work in stages."""
         epochs = cohort.feed.epochs
-        batches: Iterator[Batch] = chain.from_iterable(cohort.loaders.train.epoch(0) for _ in repeat(None))  # type: ignore[misc]
+        batches: Iterator[Batch] = chain.from_iterable(cohort.loaders.train.epoch(0) for _ in repeat(None))
         moments = [Progress(i * per_epoch * epochs // STEPS, per_epoch, epochs) for i in range(STEPS)]
 
         def teach(some: Sequence[Progress]) -> None:

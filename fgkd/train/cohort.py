@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 from fgkd.models.eyes import Eyes
-from fgkd.signals import Batch, Lesson, Needs, Progress, Signals
+from fgkd.signals import Batch, Lesson, Lessons, Needs, Progress, Signals
 from fgkd.spec import Feed
 from fgkd.teacher.bank import Service
 from fgkd.teacher.live import Teacher
@@ -27,15 +27,6 @@ from fgkd.train.learner import Learner
 
 T = TypeVar("T")
 CHECK_EVERY = 50  # steps between looks at the learners' not-finite flags, the only thing the host waits for
-
-
-class Lessons(Protocol):
-    """What the loop needs of a training loader."""
-
-    steps_per_epoch: int
-
-    def epoch(self, epoch: int, start: int = 0) -> object:
-        """Batches of one epoch, from batch `start` on."""
 
 
 class Watch(Protocol):
@@ -167,7 +158,7 @@ class Cohort:
     def train_epoch(self, epoch: int, start: int = 0) -> None:
         """The lessons of one epoch, from the `start`-th on."""
         steps = self.loaders.train.steps_per_epoch
-        batches = iter(self.loaders.train.epoch(epoch, start))  # type: ignore[call-overload]
+        batches = iter(self.loaders.train.epoch(epoch, start))
         for step in range(epoch * steps + start, (epoch + 1) * steps):
             with self.clock.span("load", host=True):
                 batch = next(batches)

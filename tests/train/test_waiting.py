@@ -59,7 +59,7 @@ class _Conversions(TorchFunctionMode):
 def waits(cohort: Cohort, steps: Iterator[int]) -> list[str]:
     """What made the host wait in these steps."""
     found: list[str] = []
-    batches = [*cohort.loaders.train.epoch(0)]  # type: ignore[call-overload]
+    batches = [*cohort.loaders.train.epoch(0)]
     for step in steps:
         with _Conversions(found), _Values(found):
             cohort.teach(batches[step % STEPS], Progress(step, STEPS, EPOCHS))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from fgkd.signals import Batch, Head, Needs, Signals
+from fgkd.signals import Batch, Head, Lessons, Needs, Signals
 from fgkd.teacher.bank.store import Bank
 
 
@@ -23,15 +22,6 @@ class Service:
     seconds: float | None = None
 
 
-class Views(Protocol):
-    """What is asked of a training loader: batches that say which view of which image each row is."""
-
-    steps_per_epoch: int
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch, from step `start` on."""
-
-
 class Replay:
     """A training loader, and what a bank holds of its batches.
 
@@ -44,7 +34,7 @@ class Replay:
     """
 
     def __init__(
-        self, lessons: Views, bank: Bank, needs: Needs, *, head: Head | None = None, pin_memory: bool = False
+        self, lessons: Lessons, bank: Bank, needs: Needs, *, head: Head | None = None, pin_memory: bool = False
     ) -> None:
         self.lessons, self.bank, self.needs, self.pin_memory = lessons, bank, needs, pin_memory
         self.head = head if needs.head else None
