@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-class Sight(Protocol):
-    """What eyes need to know of a network's input."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def mean(self) -> tuple[float, float, float]: ...
-    @property
-    def std(self) -> tuple[float, float, float]: ...
-    @property
-    def interpolation(self) -> str: ...
-    @property
-    def crop_pct(self) -> float | None: ...
+from fgkd.models.backbone import InputSpec
 
 
 class Eyes:
@@ -43,7 +29,7 @@ class Eyes:
         self._pixels: dict[tuple[int, int, str], Tensor] = {}
         self._views: dict[tuple[object, ...], Tensor] = {}
 
-    def _side(self, sight: Sight) -> int:
+    def _side(self, sight: InputSpec) -> int:
         """The side in px of the central square of the batch that the network is shown."""
         side = self.image.shape[-1]
         if self.crop_pct is None or sight.crop_pct is None or sight.crop_pct >= self.crop_pct:
@@ -61,7 +47,7 @@ class Eyes:
             self._pixels[key] = pixels
         return self._pixels[key]
 
-    def seen_by(self, sight: Sight) -> Tensor:
+    def seen_by(self, sight: InputSpec) -> Tensor:
         """(B, 3, size, size) float32, channels_last."""
         side = self._side(sight)
         resized = (side, sight.size, "" if side == sight.size else sight.interpolation)

@@ -12,9 +12,8 @@ from torch import nn
 from fgkd.data import EvalLoader, ImageData, open_dataset
 from fgkd.data import problems as data_problems
 from fgkd.errors import UserErrors
+from fgkd.models import InputSpec, weights_hash
 from fgkd.models import problems as backbone_problems
-from fgkd.models import weights_hash
-from fgkd.models.eyes import Sight
 from fgkd.models.store import WeightStore
 from fgkd.plan import contest
 from fgkd.record import records_folder
@@ -152,11 +151,11 @@ def _measured(
     return float(outputs[0].samples["hit"].double().mean()), problem
 
 
-def _stored(feed: Feed, own: RunSpec, workshop: Workshop) -> tuple[nn.Module, Sight]:
+def _stored(feed: Feed, own: RunSpec, workshop: Workshop) -> tuple[nn.Module, InputSpec]:
     teacher = open_teacher(own.model_copy(update={"feed": feed}), workshop)  # of which it reads the feed alone
     return teacher.network, teacher.sight
 
 
-def _as_it_is(spec: TeacherSpec, view_size: int, workshop: Workshop) -> tuple[nn.Module, Sight]:
+def _as_it_is(spec: TeacherSpec, view_size: int, workshop: Workshop) -> tuple[nn.Module, InputSpec]:
     network = workshop.backbone(spec.backbone, view_size).to(workshop.engine.device)
     return network, network.input

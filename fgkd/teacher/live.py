@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from fgkd.models.eyes import Eyes, Sight
+from fgkd.models import InputSpec
+from fgkd.models.eyes import Eyes
 from fgkd.signals import Head, Needs, Signals, SignalShapes
 
 
@@ -46,7 +47,7 @@ class Teacher:
         self,
         network: nn.Module,
         *,
-        sight: Sight,
+        sight: InputSpec,
         shapes: SignalShapes,
         head: Head | None,
         credentials: Credentials,

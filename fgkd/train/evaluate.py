@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from fgkd.methods.base import Objective
 from fgkd.metrics import Thinned, judge
 from fgkd.metrics.accuracy import predictions
-from fgkd.models.eyes import Eyes, Sight
+from fgkd.models import InputSpec
+from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.train.clock import Clock
 from fgkd.train.faults import blaming
@@ -35,7 +36,7 @@ class Examinee:
     """
 
     network: nn.Module
-    sight: Sight
+    sight: InputSpec
     needs: Needs = LOGITS
     objective: Objective | None = None
     name: str = "teacher"

@@ -15,7 +15,8 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from fgkd.methods.base import LossTerms, Objective
-from fgkd.models.eyes import Eyes, Sight
+from fgkd.models import InputSpec
+from fgkd.models.eyes import Eyes
 from fgkd.signals import Lesson, Needs, Progress, Signals
 from fgkd.spec import RunSpec
 from fgkd.train.evaluate import Examinee
@@ -74,7 +75,7 @@ class Belongings:
     objective: Objective
     needs: Needs
     teacher_needs: Needs
-    sight: Sight
+    sight: InputSpec
     reshaped: bool = False
     head_is_fresh: bool = True
     start_digest: str | None = None

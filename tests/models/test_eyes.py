@@ -8,16 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from fgkd.models import InputSpec
 from fgkd.models.eyes import Eyes
 
 
 @dataclass(frozen=True)
-class Sight:
+class Sight(InputSpec):
     size: int = 32
     mean: tuple[float, float, float] = (0.5, 0.4, 0.3)
     std: tuple[float, float, float] = (0.2, 0.3, 0.4)
     interpolation: str = "bicubic"
-    crop_pct: float | None = None
 
 
 @pytest.fixture
