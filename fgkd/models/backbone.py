@@ -45,18 +45,14 @@ class Backbone(nn.Module):
         input: what it expects of an image.
         spec: what it was made from.
         head_is_fresh: whether the classifier was drawn at random rather than loaded.
-        loaded_from: the file or timm name that its weights came from; None from scratch.
         start_digest: of the content of the user's own files that it started from; None where there are none.
     """
 
-    def __init__(
-        self, net: nn.Module, input: InputSpec, spec: BackboneSpec, loaded_from: str | None, head_is_fresh: bool
-    ) -> None:
+    def __init__(self, net: nn.Module, input: InputSpec, spec: BackboneSpec, head_is_fresh: bool) -> None:
         super().__init__()
         self.net = net
         self.input = input
         self.spec = spec
-        self.loaded_from = loaded_from
         self.start_digest: str | None = None
         self.head_is_fresh = head_is_fresh
         self.inserted = nn.ModuleDict()  # by stage, see `insert`

@@ -37,16 +37,15 @@ def create_backbone(
         UserError: the name, the keyword arguments, the weights or the size are not usable.
     """
     size = spec.size or view_size
-    fresh, source = True, None
+    fresh = True
     if spec.source == "timm":
         net, fresh = _from_timm(spec, num_classes, size)
-        source = _timm_name(spec, net)
     else:
         net = build(spec, num_classes=num_classes, size=size)
     if spec.source == "file":
         path = find_weights(str(spec.weights), weights_folder)
-        fresh, source = fit_weights(net, read_weights(path), path.name), path.name
-    found = Backbone(net, input_spec(net, spec, size), spec, loaded_from=source, head_is_fresh=fresh)
+        fresh = fit_weights(net, read_weights(path), path.name)
+    found = Backbone(net, input_spec(net, spec, size), spec, head_is_fresh=fresh)
     found.start_digest = digest_of(start_files(spec, weights_folder))
     return found
 
@@ -120,12 +119,6 @@ def _from_timm(spec: BackboneSpec, num_classes: int, size: int) -> tuple[nn.Modu
         return loaded, False
     net = build(spec, size=size, num_classes=num_classes)
     return net, fit_weights(net, loaded.state_dict(), spec.name)
-
-
-def _timm_name(spec: BackboneSpec, net: nn.Module) -> str:
-    """The spec's name, with the tag that timm chose where it names none."""
-    tag = getattr(net, "pretrained_cfg", {}).get("tag")
-    return f"{spec.name}.{tag}" if tag and "." not in spec.name and ":" not in spec.name else spec.name
 
 
 def meta_backbone(spec: BackboneSpec, *, num_classes: int, view_size: int) -> Backbone:
