@@ -3,7 +3,7 @@
 from fgkd.models import cifar  # registers the cifar_* networks with timm
 from fgkd.models.backbone import Backbone, InputSpec
 from fgkd.models.check import problems
-from fgkd.models.cost import Cost, cost
+from fgkd.models.cost import cost
 from fgkd.models.create import create_backbone, meta_backbone
 from fgkd.models.listing import BackboneRow, list_backbones
 from fgkd.models.weights import load_weights, save_weights, weights_hash
@@ -11,7 +11,6 @@ from fgkd.models.weights import load_weights, save_weights, weights_hash
 __all__ = [
     "Backbone",
     "BackboneRow",
-    "Cost",
     "InputSpec",
     "cifar",
     "cost",

@@ -8,10 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fgkd.models.create import on_meta
 from fgkd.models.probe import meta_copy
 from fgkd.signals import Needs
-from fgkd.spec import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,13 @@ class Cost:
     size_bytes: int
 
 
-def cost(network: nn.Module | BackboneSpec, size: int, num_classes: int = 1000) -> Cost:
+def cost(network: nn.Module, size: int) -> Cost:
     """The cost of one image's logits in evaluation mode.
 
     Args:
-        network: called as ``network(image, needs)``: a `Backbone`, or what a method made of one; or a spec, whose
-            weights are not needed.
+        network: called as ``network(image, needs)``: a `Backbone`, or what a method made of one.
         size: side of the image in px.
-        num_classes: of a spec's network.
     """
-    if isinstance(network, BackboneSpec):
-        bare = on_meta(network, num_classes=num_classes, size=size).eval()
-        return Cost(count_params(bare), count_macs(bare, size), count_bytes(bare))
     macs = count_macs(meta_copy(network).eval(), size, Needs(logits=True))
     return Cost(count_params(network), macs, count_bytes(network))
 

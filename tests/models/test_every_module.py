@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import timm
 
-from fgkd.models import cost, problems
+from fgkd.models import cost, meta_backbone, problems
 from fgkd.models.check import native_size
 from fgkd.spec import BackboneSpec
 
@@ -26,4 +26,4 @@ def test_served_or_refused(module: str) -> None:
         assert REFUSED[module] in found[0]
     else:
         assert found == []
-        assert cost(spec, size, num_classes=10).macs > 0
+        assert cost(meta_backbone(spec, num_classes=10, view_size=size), size).macs > 0
