@@ -128,11 +128,6 @@ def _json_block(name: str, value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=2, allow_nan=False).replace("\n", "\n  ")
 
 
-def record_schema() -> dict[str, Any]:
-    """The JSON Schema of a record file."""
-    return RunRecord.model_json_schema()
-
-
 def pack_predictions(classes: np.ndarray) -> str:
     """Class indices (N,), each in 0 .. 32767, as base64 of zlib of little-endian int16.
 

@@ -25,7 +25,6 @@ from fgkd.record import (
     read_record,
     read_records,
     record_path,
-    record_schema,
     recorded_ids,
     records_folder,
     unpack_predictions,
@@ -277,6 +276,6 @@ def test_what_is_no_packed_prediction_is_refused(text):
 
 
 def test_the_schema_describes_the_record():
-    schema = record_schema()
+    schema = RunRecord.model_json_schema()
     assert set(record().model_dump()) == set(schema["properties"])
     assert {"run_id", "spec", "suite", "suite_version", "status"} <= set(schema["required"])

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fgkd.data.card import Card, dataset_names, read_card
+    from fgkd.data.card import dataset_names, read_card
     from fgkd.data.images import bound, from_pillow, read_image
     from fgkd.data.loader import EvalLoader, TrainLoader, ViewLoader
     from fgkd.data.opening import open_dataset, problems
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from fgkd.data.views import EvalView, TrainView, augment_names
 
 _HOMES = {
-    "Card": "card",
     "dataset_names": "card",
     "read_card": "card",
     "bound": "images",
@@ -36,7 +35,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "Card",
     "EvalLoader",
     "EvalView",
     "ImageData",

@@ -129,14 +129,14 @@ def save_weights(module: nn.Module, path: Path | str, metadata: Mapping[str, str
         part.unlink(missing_ok=True)
 
 
-def weights_hash(module: nn.Module, length: int = 16) -> str:
-    """The first hex digits of SHA-256 over the names, shapes, types and bytes of the state dict, whatever its order."""
+def weights_hash(module: nn.Module) -> str:
+    """The first 16 hex digits of SHA-256 over the state dict: names in order, shapes, types and bytes."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         value = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
         digest.update(value.flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b"")
-    return digest.hexdigest()[:length]
+    return digest.hexdigest()[:16]
 
 
 def fit_weights(net: nn.Module, state: dict[str, Tensor], source: str) -> bool:

@@ -70,7 +70,7 @@ class Recorder:
     def _record(self, learner: Learner, cohort: Cohort, data: ImageData) -> RunRecord:
         """The learner's record; one that says so where a method's diagnostics, or the network's price, fail."""
         try:
-            return make_record(learner, cohort, suite=self.suite, data=data, notes=self.suite.notes)
+            return make_record(learner, cohort, suite=self.suite, data=data)
         except Exception as error:
             if device_lost(error) or refused_by_disk(error):
                 raise

@@ -63,9 +63,7 @@ def environment(engine: Engine, started: str) -> Environment:
     )
 
 
-def make_record(
-    learner: Learner, cohort: Cohort, *, suite: Suite, data: ImageData, notes: tuple[str, ...]
-) -> RunRecord:
+def make_record(learner: Learner, cohort: Cohort, *, suite: Suite, data: ImageData) -> RunRecord:
     """The record of one learner of a cohort that has run."""
     spec, result = learner.spec, cohort.results[learner.run_id]
     teacher = cohort.teacher.credentials if cohort.teacher and spec.feed.teacher else None
@@ -78,7 +76,7 @@ def make_record(
         status=learner.status,
         reason=learner.reason or None,
         data=_data_facts(data),
-        teacher=None if teacher is None else _teacher_facts(teacher, notes, cohort),
+        teacher=None if teacher is None else _teacher_facts(teacher, suite.notes, cohort),
         student=_student_facts(learner),
         metrics=result.metrics if done else {},
         profiles=result.profiles if done else {},

@@ -5,13 +5,12 @@ It changes no pixel: it holds what `fgkd.data.images.read_image` gives for one `
 
 from fgkd.data.decoded.building import build
 from fgkd.data.decoded.layout import Manifest, decoded_folder, remove, sides_of, stores
-from fgkd.data.decoded.sizing import Survey, survey
+from fgkd.data.decoded.sizing import survey
 from fgkd.data.decoded.store import Decoded, find, open_decoded
 
 __all__ = [
     "Decoded",
     "Manifest",
-    "Survey",
     "build",
     "decoded_folder",
     "find",

@@ -8,13 +8,12 @@ from fgkd.teacher.bank.draft import NoRoom
 from fgkd.teacher.bank.key import SERVED, BankKey, bank_bytes
 from fgkd.teacher.bank.replay import Replay, Service
 from fgkd.teacher.bank.steady import SteadyTeacher
-from fgkd.teacher.bank.store import Bank, Manifest, bank_folder, open_bank
+from fgkd.teacher.bank.store import Bank, bank_folder, open_bank
 
 __all__ = [
     "SERVED",
     "Bank",
     "BankKey",
-    "Manifest",
     "NoRoom",
     "Replay",
     "Service",
