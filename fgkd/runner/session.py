@@ -147,7 +147,9 @@ class _Session:
     def run(self) -> int:
         """All cohorts, then the boards."""
         with SuiteProgress(self.plan, self.console, enabled=self.engine.main, onlookers=self.onlookers()) as progress:
-            self.tidy(progress)
+            self.announce(progress)
+            self.tidy()
+            self.equip(progress)
             with Claims(self.shared_folders if self.engine.main else [], progress.say) as claims:
                 turns = Turns(
                     self.plan,
@@ -189,8 +191,8 @@ class _Session:
             progress.say(f"{runs} stopped by an error:\n{traceback.format_exc()}", style="red")
         self.engine.release()
 
-    def tidy(self, progress: SuiteProgress) -> None:
-        """Say what is done already or doubtful, and remove what launches that were killed left behind."""
+    def announce(self, progress: SuiteProgress) -> None:
+        """Say what is done already or doubtful."""
         for warning in twins(self.plan.runs):
             progress.say(warning, style="yellow")
         done = len(self.plan.recorded)
@@ -199,12 +201,18 @@ class _Session:
             progress.say(f"continuing the {note.kind} begun {note.begun}; remove {note.path} to begin a new one")
         elif done:
             progress.say(f"{done} runs of {self.suite.name} are recorded already")
+
+    def tidy(self) -> None:
+        """Remove what launches that were killed left behind, and note what a rerun is to replace."""
         with self.engine.accelerator.main_process_first():
             if self.engine.main:
                 sweep(self.folder)
             if self.rerun is not None:  # the others read what the main process noted
                 self.rerun.look()
                 self.rerun.begin(self.to_replace())
+
+    def equip(self, progress: SuiteProgress) -> None:
+        """Make what cohorts are trained with; of states of earlier launches, only those of runs to do are kept."""
         self.checkpoints = Checkpoints(
             self.options.cache / CHECKPOINTS,
             self.engine,
