@@ -58,6 +58,8 @@ Amount = Annotated[int | float | None, _Finite(0)]
 
 
 class Part(BaseModel):
+    """A part of a record: fixed once it is made, and without fields that nobody knows."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

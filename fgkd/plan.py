@@ -22,7 +22,8 @@ class PlannedCohort:
 
     Attributes:
         feed: what they share, the teacher included.
-        runs: by run id, in the suite's order.
+        runs: those with a teacher first, of these and of the others those first who need fewer runs before them; else
+            in the suite's order.
         waits_for: run ids whose weights must exist before this cohort starts.
         after: run ids of the scratch runs that its teacher will be compared with, whether they end well or not.
     """
@@ -34,7 +35,7 @@ class PlannedCohort:
 
     @property
     def cohort_id(self) -> str:
-        """A name from the content: the feed and the runs."""
+        """A name from the feed alone; parts of a cohort that share its teacher have it in common."""
         return f"{self.feed.dataset.name}-{self.feed.digest(8)}"
 
 

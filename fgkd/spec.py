@@ -347,8 +347,8 @@ def teacher_run(feed: Feed) -> RunSpec | None:
     """The run that makes `feed`'s teacher; None where the feed has none.
 
     It is an ordinary run: no teacher of its own, cross-entropy (smoothed where asked), the fine-tuning recipe, the
-    same data and view. A teacher
-    whose weights are used as they are is a run of zero epochs: measured and recorded, not trained.
+    same data and view. A teacher whose weights are used as they are is a run of zero epochs: measured and recorded, not
+    trained.
     """
     teacher = feed.teacher
     if teacher is None:
