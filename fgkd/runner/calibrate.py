@@ -25,7 +25,7 @@ from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
 from fgkd.runner.banks import live_reason
 from fgkd.runner.options import Options
-from fgkd.runner.sizes import Known
+from fgkd.runner.sizes import KnownSizes
 from fgkd.runner.supplies import Supplies
 from fgkd.signals import Batch, Progress
 from fgkd.spec import DatasetSpec, Feed, RunSpec
@@ -82,7 +82,7 @@ class Calibration:
         known: sizes of the cohorts' data sets.
     """
 
-    def __init__(self, options: Options, engine: Engine, known: Known) -> None:
+    def __init__(self, options: Options, engine: Engine, known: KnownSizes) -> None:
         self.options, self.engine, self.known = options, engine, known
         self.supplies = Supplies(options, engine, WeightStore(options.cache / "weights"), lambda text: None)
 

@@ -12,7 +12,7 @@ from fgkd.record import find_record, recorded_ids, records_folder
 from fgkd.runner.adoption import found_elsewhere
 from fgkd.runner.options import Options
 from fgkd.runner.rerun import Rerun
-from fgkd.runner.sizes import Known
+from fgkd.runner.sizes import KnownSizes
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 
@@ -34,7 +34,7 @@ def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     return make_plan(mine, recorded=recorded, stored=store, failed=failed)
 
 
-def in_order(plan: Plan, known: Known) -> Plan:
+def in_order(plan: Plan, known: KnownSizes) -> Plan:
     """The plan in the order that several launches share it best in: by multiply-accumulates, see `longest_first`."""
     if len(plan.cohorts) < 3:
         return plan

@@ -18,7 +18,7 @@ from fgkd.runner.options import Options
 from fgkd.runner.pairs import pair_problems
 from fgkd.runner.qualms import batch_problems, recipe_problems, teacher_problems
 from fgkd.runner.revisions import revision_problems
-from fgkd.runner.sizes import Known, Size, size_of
+from fgkd.runner.sizes import KnownSizes, Size, size_of
 from fgkd.runner.starts import start_problems
 from fgkd.runner.tracking import tracker_problems
 from fgkd.runner.verdicts import verdict_problems
@@ -29,7 +29,7 @@ SOME = 2  # classes, where a data set is not to be had: its networks are looked 
 
 def check(
     runs: Sequence[RunSpec], options: Options, folder: Path, say: Callable[[str], None] = lambda text: None
-) -> Known:
+) -> KnownSizes:
     """The sizes of the runs' data sets, where nothing stands in the way of `runs`.
 
     Args:
@@ -56,7 +56,8 @@ def check(
         try:
             known[spec] = size_of(spec, options)
         except UserError as error:
-            problems += [] if problems else [str(error)]  # mostly told already
+            if not problems:  # or it is told already
+                problems.append(str(error))
     classes = {spec: known[spec].classes if spec in known else SOME for spec in datasets}
     if not problems and not options.rerun:
         present = {spec: open_dataset(spec, options.data_root, cache=options.cache).revision for spec in datasets}

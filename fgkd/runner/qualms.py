@@ -9,7 +9,7 @@ from fgkd.data import open_dataset
 from fgkd.methods.compose import build_method
 from fgkd.models.store import WeightStore
 from fgkd.runner.options import Options
-from fgkd.runner.sizes import Known
+from fgkd.runner.sizes import KnownSizes
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
 from fgkd.teacher.papers import paper_problems
 from fgkd.train.optim import recipe_problem
@@ -42,7 +42,7 @@ def _recipe_problems(run: RunSpec) -> Iterator[str]:
         )
 
 
-def batch_problems(runs: Iterable[RunSpec], known: Known) -> list[str]:
+def batch_problems(runs: Iterable[RunSpec], known: KnownSizes) -> list[str]:
     """Batches that a training split cannot fill once, each told once.
 
     Args:

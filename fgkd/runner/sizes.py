@@ -24,7 +24,7 @@ class Size(NamedTuple):
     images: int
 
 
-Known = Mapping[DatasetSpec, Size]
+KnownSizes = Mapping[DatasetSpec, Size]
 
 
 def size_of(spec: DatasetSpec, options: Options) -> Size:

@@ -16,7 +16,7 @@ from fgkd.models import meta_backbone
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.price import STATES
 from fgkd.runner.options import Options
-from fgkd.runner.sizes import Known
+from fgkd.runner.sizes import KnownSizes
 from fgkd.spec import BackboneSpec, DatasetSpec
 
 RECORD = 64 * 1024  # bytes of a record, its predictions and its share of the boards, rather more than less
@@ -37,7 +37,7 @@ class Need:
     bytes: int
 
 
-def needs(plan: Plan, options: Options, folder: Path, known: Known) -> list[Need]:
+def needs(plan: Plan, options: Options, folder: Path, known: KnownSizes) -> list[Need]:
     """What a plan will write, rather more than less.
 
     Args:
