@@ -103,7 +103,11 @@ def near_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """The error for a `name` that is not among `known`; `what` is the noun, for example ``method``."""
+    return UnknownNameError(f"unknown {what} {name!r}; {unknown_hint(name, known)}")
+
+
+def unknown_hint(name: str, known: Iterable[str]) -> str:
+    """What may have been meant by a `name` that is not among `known`, or else all that is known."""
     names = sorted(known)
     near = near_names(name, names)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
-    return UnknownNameError(f"unknown {what} {name!r}; {hint}")
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"

@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "teacher": ("teacher",),
     "plan": ("plan", "plan_view", "price", "yardstick"),
     "train": ("train",),
-    "boards": ("facts", "record", "leaderboard", "report"),
+    "boards": ("facts", "record", "choosing", "leaderboard", "report"),
     "export": ("export",),
     "runner": ("runner",),
     "command": ("__main__", "api", "bench", "cli"),

@@ -9,7 +9,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from fgkd.errors import UserError, unknown_name
+from fgkd.choosing import suite_results
+from fgkd.errors import UserError
 from fgkd.record import RunRecord
 from fgkd.report.text import one_line
 
@@ -107,25 +108,3 @@ def overview(results: Path, folders: Sequence[Path], *, check: bool) -> list[str
     except OSError as error:
         raise UserError(f"cannot write the page of {results}: {error.strerror}") from None
     return []
-
-
-def suite_results(folder: Path | None, suite: str | None, results: Path) -> list[Path]:
-    """The folders, one per suite, that hold records: one named suite, one folder, or all below a results folder.
-
-    Raises:
-        UserError: there are none.
-    """
-    top = folder or results
-    if not top.is_dir():
-        raise UserError(f"results folder {top}: does not exist; fgkd bench makes it, --results names another")
-    if suite is None and (top / "records").is_dir():
-        return [top]
-    found = {path.parent.name: path.parent for path in sorted(top.glob("*/records")) if path.is_dir()}
-    if suite is not None:
-        name = suite.removesuffix(".yaml").rpartition("/")[2]
-        if name not in found:
-            raise unknown_name(f"suite with results in {top}", name, found)
-        return [found[name]]
-    if not found:
-        raise UserError(f"no records below {top}; expected {top}/SUITE/records/*.json, which fgkd bench writes")
-    return list(found.values())

@@ -8,16 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fgkd.cli.board import suite_results
-from fgkd.cli.per_class import find_run, revision_of, truth_of_data
+from fgkd.choosing import find_run, suite_results
 from fgkd.cli.places import cache_folder, data_root
 from fgkd.cli.print import console, print_json, table
+from fgkd.cli.truth import revision_of, truth_of
 from fgkd.errors import UserError
-from fgkd.record import RunRecord, read_record
+from fgkd.record import RunRecord
 from fgkd.report.latency import latencies_of
 from fgkd.report.per_class import predictions_of
 from fgkd.report.sheet import number, one_line
-from fgkd.report.truth import read_truth
 from fgkd.report.versus import Versus, check_comparable, side_by_side, versus
 
 Name = Callable[[int], str]  # of a test image
@@ -30,24 +29,17 @@ def compare(args: Namespace) -> int:
         UserError: no such runs, or they were not tested on the same images, or their labels are nowhere to be found.
     """
     folders = suite_results(None, args.suite, args.results)
-    (folder, first), (other, second) = (_run(wanted, folders) for wanted in (args.first, args.second))
+    (folder, first), (other, second) = (find_run(wanted, folders) for wanted in (args.first, args.second))
     check_comparable(first, second)
     for record in (first, second):
         predictions_of(record)  # before the right answers are looked for
-    revision = revision_of(first)
-    truth = read_truth(folder, revision) or read_truth(other, revision) or truth_of_data(first, args)
-    found, name = versus(first, second, truth), _names(first, args)
+    found, name = versus(first, second, truth_of(first, [folder, other], args)), _names(first, args)
     speeds = latencies_of(folder, first), latencies_of(other, second)
     if args.json:
         print_json(_as_json(found, name, speeds))
     else:
         _show(found, name, speeds, args.limit)
     return 0
-
-
-def _run(wanted: str, folders: Sequence[Path]) -> tuple[Path, RunRecord]:
-    folder, run_id = find_run(wanted, folders)
-    return folder, read_record(folder / "records" / f"{run_id}.json")
 
 
 def _names(record: RunRecord, args: Namespace) -> Name:

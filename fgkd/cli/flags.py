@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FILTERS = ("datasets", "teachers", "students", "methods", "seeds", "data_seeds")  # a flag for every axis of a suite
+RUN = "as on the board; its beginning or its hash's will do"  # what may be said for a run, see `fgkd.choosing`
 
 
 def command(commands: Any, name: str, run: str, text: str) -> argparse.ArgumentParser:
@@ -115,9 +116,7 @@ def execution(command: argparse.ArgumentParser) -> None:
 
 def per_class(command: argparse.ArgumentParser) -> None:
     """One run by classes."""
-    command.add_argument(
-        "--per-class", metavar="RUN_ID", help="show one run's classes, worst first, instead; its id's beginning will do"
-    )
+    command.add_argument("--per-class", metavar="RUN_ID", help=f"show one run's classes, worst first, instead; {RUN}")
     command.add_argument("--limit", type=int, default=20, metavar="N", help="of --per-class; 0: all (default: 20)")
     data_root(command)
     command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")

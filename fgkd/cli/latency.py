@@ -9,11 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fgkd.cli.board import suite_results
-from fgkd.cli.per_class import find_run
+from fgkd.choosing import find_run, holders, meant, suite_results
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError
-from fgkd.record import RunRecord, read_record, read_records, recorded_ids
+from fgkd.record import RunRecord, read_records
 from fgkd.report.latency import Latency, key_of, write_latencies
 from fgkd.report.sheet import number
 
@@ -55,12 +54,11 @@ def _sorted_out(args: Namespace) -> tuple[list[tuple[Path, RunRecord]], list[str
     folders = suite_results(None, args.suite, args.results) if args.suite or anything else []
     if not args.names:
         return _different([(folder, r) for folder in folders for r in read_records(folder / "records")[0]]), []
-    known = {run_id for folder in folders for run_id in recorded_ids(folder / "records")}
+    known = holders(folders)
     runs, others = [], []
     for name in args.names:
-        if any(run_id.startswith(name) for run_id in known):
-            folder, run_id = find_run(name, folders)
-            runs.append((folder, read_record(folder / "records" / f"{run_id}.json")))
+        if meant(name, known):
+            runs.append(find_run(name, folders))
         else:
             others.append(name)
     return _different(runs), others

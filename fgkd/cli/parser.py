@@ -106,7 +106,7 @@ def _board(commands: Any) -> None:
 def _compare(commands: Any) -> None:
     text = "hold one recorded run against another: paired test, classes, images on which they differ, costs"
     command = flags.command(commands, "compare", "fgkd.cli.compare:compare", text)
-    command.add_argument("first", metavar="RUN_A", help="as on the board; the beginning of an id will do")
+    command.add_argument("first", metavar="RUN_A", help=flags.RUN)
     command.add_argument("second", metavar="RUN_B", help="the run that is held against it")
     command.add_argument("--suite", metavar="NAME", help="look among this suite's records alone")
     command.add_argument("--limit", type=int, default=10, metavar="N", help="classes and images; 0: all (default: 10)")
@@ -119,7 +119,7 @@ def _compare(commands: Any) -> None:
 def _latency(commands: Any) -> None:
     text = "time networks on this machine: one image, and throughput; for runs, kept in results/SUITE/latency/"
     command = flags.command(commands, "latency", "fgkd.cli.latency:latency", text)
-    command.add_argument("names", nargs="*", metavar="NAME", help="run ids (or beginnings of them), or timm networks")
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"timm networks, or runs: {flags.RUN}")
     command.add_argument("--suite", metavar="NAME", help="every different network of a suite's records, or look there")
     command.add_argument("--batch-size", type=int, default=64, metavar="N", help="of the throughput (default: 64)")
     command.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
@@ -209,7 +209,7 @@ def _teacher(commands: Any) -> None:
 def _export(commands: Any) -> None:
     text = "write a recorded run as a folder that timm loads (ONNX where a method keeps layers of its own)"
     command = flags.command(commands, "export", "fgkd.cli.export:export", text)
-    command.add_argument("run_id", metavar="RUN_ID", help="as on the board; its beginning or its hash's will do")
+    command.add_argument("run_id", metavar="RUN_ID", help=flags.RUN)
     command.add_argument("--to", type=Path, required=True, metavar="DIR", help="new, empty, or an earlier export")
     command.add_argument("--suite", metavar="NAME", help="look among this suite's records alone")
     command.add_argument("--onnx", action="store_true", help="write model.onnx too (needs the extra onnx)")

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from fgkd.choosing import suite_name
 from fgkd.errors import UserError, unknown_name
 from fgkd.report.live.finished import FinishedRuns
 from fgkd.report.live.status import FOLDER, seen_in
@@ -53,7 +54,7 @@ class Watched:
 
     def __init__(self, results: Path, suite: str | None) -> None:
         self.results = results
-        self.name = None if suite is None else suite.removesuffix(".yaml").rpartition("/")[2]
+        self.name = None if suite is None else suite_name(suite)
         self._records: dict[Path, FinishedRuns] = {}
         found = self._folders()
         if not found:

@@ -1,14 +1,14 @@
-"""From a run id, or the beginning of one, to its record among all results."""
+"""From a run that was named to its record, as far as it can be exported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fgkd.errors import UserError, near_names
+from fgkd.choosing import holders, suite_results, whole_id
+from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
-from fgkd.record import RunRecord, read_record, read_records
+from fgkd.record import RunRecord, read_record, read_records, record_path
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,10 @@ def choose_run(run: str, results: Path, store: WeightStore, suite: str | None = 
     Raises:
         UserError: no such run, several, one without a result, or one without its weights here.
     """
-    files = [path for path in _record_files(results) if suite in (None, path.parent.parent.name)]
-    if not files:
-        raise UserError(
-            f"no records below {results}; expected SUITE/records/*.json, which fgkd bench writes (--results)"
-        )
-    run_id = _complete(run, {path.stem for path in files})
-    chosen = [Chosen(read_record(path), path.parent) for path in files if path.stem == run_id]
+    held = holders(suite_results(None, suite, results))
+    run_id = whole_id(run, held)
+    records = [folder / "records" for folder in held[run_id]]
+    chosen = [Chosen(read_record(record_path(folder, run_id)), folder) for folder in records]
     well = [one for one in chosen if one.record.status == "ok" and one.record.student and one.record.data]
     if not well:
         record = chosen[0].record
@@ -49,26 +46,6 @@ def choose_run(run: str, results: Path, store: WeightStore, suite: str | None = 
     if run_id not in store:
         raise UserError(_no_weights(well[0].record, store))
     return _of_these_weights(well, str(store.facts(run_id)["weights_hash"]))
-
-
-def _record_files(results: Path) -> list[Path]:
-    folders = [results / "records"] if (results / "records").is_dir() else sorted(results.glob("*/records"))
-    return [path for folder in folders for path in sorted(folder.glob("*.json"))]
-
-
-def _complete(run: str, run_ids: Iterable[str]) -> str:
-    """The one id that `run` is, or that begins with it."""
-    known = sorted(run_ids)
-    if run in known:
-        return run
-    found = [name for name in known if name.startswith(run) or name.rpartition("-")[2].startswith(run)] if run else []
-    if len(found) == 1:
-        return found[0]
-    if found:
-        shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
-        raise UserError(f"run {run!r}: {len(found)} runs begin so: {shown}; write more of the one meant")
-    hint = f"did you mean {' or '.join(near)}?" if (near := near_names(run, known)) else "fgkd board shows them"
-    raise UserError(f"unknown run {run!r} among {len(known)} recorded ones; {hint}")
 
 
 def _of_these_weights(well: list[Chosen], weights_hash: str) -> Chosen:
