@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "yaml_places",
     ),
     "metrics": ("metrics",),
-    "spec": ("spec",),
+    "spec": ("spec", "places"),
     "methods": ("methods",),
     "suite": ("suite",),
     "data": ("data",),

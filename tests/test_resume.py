@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from fgkd.cli.main import main
-from fgkd.cli.places import parse_period
+from fgkd.cli.values import parse_period
 from fgkd.errors import UserError
 from fgkd.runner import finish, resume
 from fgkd.train.cohort import Cohort

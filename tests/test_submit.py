@@ -11,7 +11,7 @@ import pytest
 from fgkd.cli import submit as submitting
 from fgkd.cli.main import main
 from fgkd.cli.parser import build_parser
-from fgkd.cli.places import parse_shard
+from fgkd.cli.values import parse_shard
 from fgkd.errors import UserError
 
 

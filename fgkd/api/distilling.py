@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 
-from fgkd import runner
+from fgkd import places, runner
 from fgkd.api.distilled import Distilled
 from fgkd.api.wishes import (
     Entry,
@@ -23,14 +23,13 @@ from fgkd.api.wishes import (
     suite_name,
     teacher_entry,
 )
-from fgkd.cli import places
-from fgkd.cli.places import cache_folder, parse_precision, weights_folder
 from fgkd.data import augment_names, dataset_names, open_dataset
 from fgkd.errors import UserError, UserErrors
 from fgkd.export.choice import Chosen
 from fgkd.export.deployed import open_deployed
 from fgkd.models.hub import pretrained_name
 from fgkd.models.store import WeightStore
+from fgkd.places import cache_folder, parse_precision, weights_folder
 from fgkd.plan import with_ancestors
 from fgkd.record import RunRecord, read_record, record_path, records_folder
 from fgkd.runner import Options
@@ -98,7 +97,7 @@ def distill(
         data_root=places.data_root(root),
         results=Path(results).expanduser(),
         cache=cache_folder(None if cache is None else Path(cache).expanduser()),
-        weights=weights_folder(None if weights is None else Path(weights).expanduser()),
+        weights=weights_folder(None if weights is None else Path(weights).expanduser(), "weights="),
         workers=workers,
         rerun=rerun,
     )
@@ -121,7 +120,7 @@ def distill(
         },
         Known(datasets=dataset_names(), augments=augment_names()),
     )
-    (run,) = suite.runs(precision=parse_precision(precision))
+    (run,) = suite.runs(precision=parse_precision(precision, "precision"))
     return _run(suite, run, options, images, verbose=verbose)
 
 

@@ -8,18 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fgkd.cli.flags import FILTERS
-from fgkd.cli.places import (
-    cache_folder,
-    data_root,
-    parse_memory,
-    parse_period,
-    parse_precision,
-    parse_shard,
-    weights_folder,
-    writable,
-)
 from fgkd.cli.print import console, print_json, table
+from fgkd.cli.values import parse_memory, parse_period, parse_shard
 from fgkd.errors import UserError, answer_all
+from fgkd.places import cache_folder, data_root, parse_precision, weights_folder, writable
 from fgkd.spec import RunSpec
 from fgkd.suite import Filters, Suite, load_suite, suite_names, suite_path
 from fgkd.suite.check import Known
@@ -69,7 +61,7 @@ def _option_readers(args: Namespace) -> dict[str, Callable[[], Any]]:
         "data_root": lambda: _existing(args.data_root),
         "results": lambda: args.results,
         "cache": lambda: cache_folder(args.cache),
-        "weights": lambda: weights_folder(args.weights),
+        "weights": lambda: weights_folder(args.weights, "--weights"),
         "workers": lambda: _workers(args.workers),
         "rerun": lambda: args.rerun,
         "retry_failed": lambda: args.retry_failed,
@@ -112,7 +104,7 @@ def list_suites() -> int:
 
 def chosen_runs(args: Namespace) -> tuple[Suite, list[RunSpec]]:
     """The suite and those of its runs that the flags ask for."""
-    precision = parse_precision(args.mixed_precision)
+    precision = parse_precision(args.mixed_precision, "--mixed_precision")
     suite = load_suite(_named(args), known_names())
     short = {"epochs": args.epochs, "bank": args.bank}
     sets = [*args.set, *(f"{key}={value}" for key, value in short.items() if value is not None)]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fgkd.cli.places import cache_folder, data_root, writable
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError, UserErrors
+from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fgkd.choosing import find_run, suite_results
-from fgkd.cli.places import cache_folder, data_root
 from fgkd.cli.print import console, print_json, table
 from fgkd.cli.truth import revision_of, truth_of
 from fgkd.errors import UserError
+from fgkd.places import cache_folder, data_root
 from fgkd.record import RunRecord
 from fgkd.report.latency import latencies_of
 from fgkd.report.per_class import predictions_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli.places import data_root
 from fgkd.cli.print import console, print_json, table
+from fgkd.places import data_root
 from fgkd.spec import DatasetSpec
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from fgkd.cli.places import cache_folder, data_root, writable
 from fgkd.cli.print import console, table
 from fgkd.errors import UserError
+from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
 
 if TYPE_CHECKING:

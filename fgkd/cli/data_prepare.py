@@ -6,10 +6,10 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fgkd.cli.places import cache_folder, data_root, writable
 from fgkd.cli.print import print_json
 from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Advance, Progress
+from fgkd.places import cache_folder, data_root, writable
 
 
 class Bars(Progress):

@@ -6,8 +6,8 @@ import shlex
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli.places import writable
 from fgkd.errors import UserError, UserErrors
+from fgkd.places import parse_precision, weights_folder, writable
 from fgkd.yaml_places import parse_yaml
 
 PLACES = ("results", "cache", "data_root")  # flags that the next command needs too
@@ -29,9 +29,9 @@ def distill(args: Namespace) -> int:
         results=args.results,
         cache=args.cache,
         data_root=args.data_root,
-        weights=args.weights,
+        weights=weights_folder(args.weights and args.weights.expanduser(), "--weights"),
         workers=args.workers,
-        precision=args.mixed_precision,
+        precision=parse_precision(args.mixed_precision, "--mixed_precision"),
         rerun=args.rerun,
     )
     measured = "" if done.top1 is None else f" test top-1 {100 * done.top1:.2f} %;"

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fgkd.cli.places import cache_folder, data_root
 from fgkd.errors import UserError
+from fgkd.places import cache_folder, data_root
 
 if TYPE_CHECKING:
     from torch import Tensor

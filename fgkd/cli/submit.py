@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fgkd.cli.bench import asked
-from fgkd.cli.places import writable
 from fgkd.cli.print import console
 from fgkd.errors import UserError
+from fgkd.places import writable
 
 # of the job, not of the suite: everything else is handed on to ``fgkd bench``
 OWN = {"run", "shards", "shard", "cluster", "logs", "hours", "gpus", "cpus", "slurm", "wait"}

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fgkd.cli.bench import asked
-from fgkd.cli.places import cache_folder, data_root, weights_folder, writable
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError
+from fgkd.places import cache_folder, data_root, weights_folder, writable
 
 if TYPE_CHECKING:
     from fgkd.models.store import WeightStore
@@ -61,7 +61,7 @@ def _places(args: Namespace) -> dict[str, Any]:
         "data_root": data_root(args.data_root),
         "results": args.results,
         "cache": cache_folder(args.cache),
-        "weights": weights_folder(folder),
+        "weights": weights_folder(folder, "--weights"),
         "workers": args.workers,
     }
 

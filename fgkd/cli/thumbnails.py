@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fgkd.cli.places import cache_folder, data_root
 from fgkd.errors import UserError
 from fgkd.files import write_text
+from fgkd.places import cache_folder, data_root
 from fgkd.record import RunRecord, read_records
 from fgkd.report.html import report_page
 from fgkd.report.html.folder import beside_of

@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from fgkd.cli.places import cache_folder, data_root
 from fgkd.errors import UserError
+from fgkd.places import cache_folder, data_root
 from fgkd.record import RunRecord
 from fgkd.report.truth import Truth, read_truth
 

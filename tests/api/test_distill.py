@@ -249,6 +249,17 @@ def test_mistakes_are_told_before_anything_is_trained(home: Path, tmp_path: Path
     assert not list((tmp_path / "results").rglob("*.json"))
 
 
+def test_arguments_are_named_as_they_were_given(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wish = {"method": "scratch", **SMALL, **places(home / "unused")}
+    with pytest.raises(UserError, match=r"weights folder nowhere: .* \(weights= or"):
+        fgkd.distill(home / "pets", weights="nowhere", **wish)
+    with pytest.raises(UserError, match="precision: expected one of no, bf16, fp16, found 'int8'"):
+        fgkd.distill(home / "pets", precision="int8", **wish)
+    for flags, said in (["--weights", "nowhere"], "(--weights or"), (["--mixed_precision", "int8"], "_precision: exp"):
+        assert main(["distill", str(home / "pets"), "--student", "test_efficientnet", *flags]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_the_stub_tells_what_the_package_offers() -> None:
     stub = ast.parse(Path(fgkd.__file__).with_suffix(".pyi").read_text())
     imported = {
