@@ -1,11 +1,15 @@
-"""Files that are either whole or absent, whenever the power goes."""
+"""Files and folders that are either whole or absent, whenever the power goes, and made by one process at a time."""
 
 from __future__ import annotations
 
 import os
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 HOUR = 3600.0
 
@@ -63,6 +67,32 @@ def sweep(folder: Path, older_than: float = HOUR) -> None:
                 path.unlink()
         except OSError:  # gone already, or not ours
             continue
+
+
+@contextmanager
+def alone(path: Path, say: Callable[[str], object] = lambda _: None) -> Iterator[None]:
+    """Keep all other processes from making or removing `path`; where one is at it already, wait until it is done.
+
+    Args:
+        path: a file or folder, there or not; its lock is ``PATH.lock`` beside it, in a folder made where it is missing.
+        say: called with a line worth telling before the waiting begins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"another process is at work on {path}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def draft_folder(folder: Path) -> Path:
+    """Where `folder` lies while it is built: hidden, and beside it, so that one rename makes it appear."""
+    return folder.with_name(f".{folder.name}.part")
 
 
 def sync_file(path: Path) -> None:

@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from fgkd.data.split import Split, as_split
+from fgkd.files import alone
 
 MANIFEST = "manifest.json"
 
@@ -20,8 +19,7 @@ def written_once(folder: Path, write: Callable[[Path], None]) -> Path:
 
     `write` fills a neighbouring folder, which is renamed when complete: a folder that exists is complete.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with alone(folder):
         if not (folder / MANIFEST).is_file():
             shutil.rmtree(folder, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:

@@ -29,6 +29,7 @@ from fgkd.data.decoded import (
 )
 from fgkd.data.images import read_image
 from fgkd.errors import UserError, UserErrors
+from fgkd.files import alone, draft_folder
 from fgkd.spec import DatasetSpec, ViewSpec
 from tests.data.odd_files import SIDE, odd_data
 
@@ -130,7 +131,7 @@ def test_an_interrupted_build_goes_on(odd, tmp_path, monkeypatch):
 
 def test_a_draft_that_was_damaged_or_belongs_to_other_files_is_not_trusted(odd, tmp_path):
     plan = survey(odd, SIDE, tmp_path)
-    folder = layout.draft_folder(plan.folder)
+    folder = draft_folder(plan.folder)
     drafted = draft.Draft(folder, plan.digest(), plan.size)
     (chunk,) = draft.chunks_of(plan.sizes)
     drafted.put(chunk, np.zeros(chunk.size, np.uint8), [(1, 1)] * 17)
@@ -243,8 +244,7 @@ def test_views_of_other_sizes_are_refused(odd, built, tmp_path, side, said):
 def test_two_builders_do_the_work_once(odd, tmp_path):
     said: list[str] = []
     plan = survey(odd, SIDE, tmp_path)
-    held = layout.lock(plan.folder)
-    with held:
+    with alone(plan.folder):
         second = threading.Thread(target=lambda: build(plan, say=said.append))
         second.start()
         while not said:
@@ -256,7 +256,7 @@ def test_two_builders_do_the_work_once(odd, tmp_path):
 
 
 def test_removal_takes_the_finished_and_the_unfinished(odd, built, tmp_path):
-    unfinished = layout.draft_folder(built)
+    unfinished = draft_folder(built)
     unfinished.mkdir()
     (unfinished / "chunk").write_text("x")
     size = sum(file.stat().st_size for file in built.iterdir())

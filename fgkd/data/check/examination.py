@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from fgkd.data.check.duplicates import Entry, duplicates
 from fgkd.data.check.kinds import Finding
 from fgkd.data.check.look import Look
@@ -20,6 +18,7 @@ from fgkd.data.opening import Inventory, take_inventory
 from fgkd.data.seeds import permutation
 from fgkd.data.split import ImageData, content_hash
 from fgkd.errors import UserError
+from fgkd.files import alone
 from fgkd.spec import DatasetSpec
 
 Watch = Callable[[int, int], None]
@@ -137,7 +136,6 @@ def verdict_on(data: ImageData, spec: DatasetSpec, root: Path, *, cache: Path) -
     """
     paths = [path for split in (data.train, data.holdout, data.test) for path in split.paths]
     where = verdict_path(cache, data.revision, dict.fromkeys(paths))
-    where.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{where}.lock"):  # one process of a launch looks, the others wait for what it says
+    with alone(where):  # one process of a launch looks, the others wait for what it says
         kept = read_verdict(where)
         return (kept, False) if kept else (examine(spec, root, cache=cache, quick=True), True)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
-from filelock import Timeout
 
 from fgkd.data.decoded import layout
 from fgkd.data.decoded.draft import Chunk, Draft, chunks_of
@@ -16,7 +13,7 @@ from fgkd.data.decoded.sizing import Advance, Survey, each
 from fgkd.data.decoded.store import Decoded, open_decoded
 from fgkd.data.images import fingerprint, read_image
 from fgkd.errors import UserError, UserErrors
-from fgkd.files import write_text
+from fgkd.files import alone, draft_folder, write_text
 
 Say = Callable[[str], object]
 
@@ -36,7 +33,7 @@ def build(
         UserErrors: every file that cannot be decoded; nothing is kept then.
         UserError: too little space on the disk, or it cannot be written.
     """
-    with _alone(plan.folder, say):
+    with alone(plan.folder, say):
         decoded = _usable(plan, say)
         if decoded is None:
             _write(plan, threads, advance)
@@ -45,20 +42,6 @@ def build(
             advance(len(plan.names))
     assert decoded is not None, "what was written is there"
     return decoded
-
-
-@contextmanager
-def _alone(folder: Path, say: Say) -> Iterator[None]:
-    lock = layout.lock(folder)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"another process is at work on {folder}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _usable(plan: Survey, say: Say) -> Decoded | None:
@@ -70,7 +53,7 @@ def _usable(plan: Survey, say: Say) -> Decoded | None:
 
 
 def _write(plan: Survey, threads: int | None, advance: Advance) -> None:
-    folder = layout.draft_folder(plan.folder)
+    folder = draft_folder(plan.folder)
     try:
         draft = Draft(folder, plan.digest(), plan.size)
         if (missing := plan.size - plan.free - draft.held) > 0:

@@ -14,11 +14,11 @@ import os
 import shutil
 from pathlib import Path
 
-from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field
 
 from fgkd.data.split import ImageData
 from fgkd.errors import UserError
+from fgkd.files import alone, draft_folder
 
 FORMAT = 1
 PIXELS, INDEX, NAMES, MANIFEST = "pixels.bin", "index.npy", "names.json", "manifest.json"
@@ -95,18 +95,12 @@ def stores(cache: Path) -> list[tuple[Path, Manifest | None]]:
     return found
 
 
-def lock(folder: Path) -> FileLock:
-    """Held while a cache is built or removed; readers need none."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{folder}.lock")
-
-
 def remove(folder: Path) -> int:
     """Remove a cache, finished or not, once nobody builds it; returns the bytes it took.
 
     Processes that read it keep what they have mapped (on Windows, the removal fails).
     """
-    with lock(folder):
+    with alone(folder):  # readers need no lock
         return clear(folder) + clear(draft_folder(folder))
 
 
@@ -116,8 +110,3 @@ def clear(folder: Path) -> int:
     (folder / MANIFEST).unlink(missing_ok=True)  # first: what is half removed is no cache
     shutil.rmtree(folder, ignore_errors=True)
     return freed
-
-
-def draft_folder(folder: Path) -> Path:
-    """Where `folder` lies while it is built."""
-    return folder.with_name(f".{folder.name}.part")

@@ -6,14 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from fgkd.data.prepare.progress import Progress
 from fgkd.errors import UserError
-from fgkd.files import write_text
+from fgkd.files import alone, write_text
 
 PLAN = "plan.json"
 
@@ -33,22 +31,16 @@ class Draft:
     @contextmanager
     def locked(self, progress: Progress) -> Iterator[None]:
         """One process at a time."""
-        try:
-            self.target.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{self.root}.lock")
+        wait = lambda _: progress.note(f"another process prepares {self.target}; waiting for it")
+        with ExitStack() as held:
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                progress.note(f"another process prepares {self.target}; waiting for it")
-                lock.acquire()
-        except OSError as error:
-            raise UserError(
-                f"cannot write to {self.target.parent}: {error.strerror}; choose another folder with --data-root"
-            ) from error
-        try:
+                self.target.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(alone(self.root, wait))
+            except OSError as error:
+                raise UserError(
+                    f"cannot write to {self.target.parent}: {error.strerror}; choose another folder with --data-root"
+                ) from error
             yield
-        finally:
-            lock.release()
 
     def begin(self, plan: object) -> None:
         """Keep what an earlier attempt at the same `plan` (JSON) left, drop anything else."""

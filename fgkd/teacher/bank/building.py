@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from filelock import Timeout
 
 from fgkd.data import ViewLoader
-from fgkd.data.decoded.layout import draft_folder, lock
 from fgkd.errors import UserError
+from fgkd.files import alone, draft_folder
 from fgkd.models.eyes import Eyes
 from fgkd.signals import Batch, Needs
 from fgkd.teacher.bank.draft import Draft
@@ -53,23 +52,16 @@ def build(
         NoRoom: too little space on the disk.
     """
     folder = bank_folder(cache, key)
-    lone = lock(folder)
-    try:
-        lone.acquire(timeout=0)
-    except Timeout:
-        say(f"bank: another process is at work on {folder}; waiting for it")
-        lone.acquire()
-    try:
-        bank = open_bank(cache, key)
-        if bank is not None:
-            prove(bank, teacher, loader)
-            say(f"bank: {_about(key)} are replayed from {folder}")
-            return bank
-        return _written(Draft(draft_folder(folder), key), folder, teacher, loader, (advance, say))
-    except OSError as error:
-        raise UserError(f"bank {folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        lone.release()
+    with alone(folder, lambda line: say(f"bank: {line}")):
+        try:
+            bank = open_bank(cache, key)
+            if bank is not None:
+                prove(bank, teacher, loader)
+                say(f"bank: {_about(key)} are replayed from {folder}")
+                return bank
+            return _written(Draft(draft_folder(folder), key), folder, teacher, loader, (advance, say))
+        except OSError as error:
+            raise UserError(f"bank {folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _about(key: BankKey) -> str:

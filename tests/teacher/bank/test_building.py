@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from fgkd.data import ViewLoader
-from fgkd.data.decoded.layout import lock
 from fgkd.errors import UserError
+from fgkd.files import alone
 from fgkd.signals import Batch
 from fgkd.spec import DatasetSpec, ViewSpec
 from fgkd.teacher.bank import BankKey, NoRoom, SteadyTeacher, bank_folder, build, building, open_bank
@@ -115,7 +115,7 @@ def test_two_builders_build_one(room: Room) -> None:
 def test_who_finds_a_builder_at_work_says_so_and_waits(room: Room) -> None:
     told = Event()
     with ThreadPoolExecutor(1) as pool:
-        with lock(bank_folder(room.cache, room.key)):
+        with alone(bank_folder(room.cache, room.key)):
             say = lambda line: told.set() if "waiting for it" in line else None
             later = pool.submit(build, room.key, room.steady, room.views(), room.cache, say=say)
             assert told.wait(20)
