@@ -22,6 +22,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "collective",
         "files",
         "processes",
+        "text",
         "yaml_places",
     ),
     "metrics": ("metrics",),

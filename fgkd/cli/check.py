@@ -15,6 +15,7 @@ from fgkd.cli.print import console, print_json, table
 from fgkd.errors import UserError, UserErrors
 from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
+from fgkd.text import printable
 
 if TYPE_CHECKING:
     from fgkd.data.check import Finding, Report
@@ -92,8 +93,6 @@ def print_report(report: Report, out: Console) -> None:
 
 
 def _summary(report: Report) -> Iterator[str]:
-    from fgkd.data.check import printable
-
     counts = ", ".join(f"{split} {count}" for split, count in report.counts.items())
     classes, card = report.classes, ""
     if report.expected:
@@ -113,8 +112,6 @@ def _summary(report: Report) -> Iterator[str]:
 
 
 def _line(finding: Finding) -> str:
-    from fgkd.data.check import printable
-
     parts = [printable(part) for part in (finding.path, finding.detail, "; ".join(finding.others)) if part]
     where = f" [{finding.split}]" if finding.split else ""
     return f"{finding.severity} {finding.kind}{where}: {' | '.join(parts)}"

@@ -11,6 +11,7 @@ from importlib import import_module
 
 from fgkd.cli.parser import build_parser
 from fgkd.errors import ProcessFailed, Stopped, UserError
+from fgkd.text import printable
 
 FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130  # exit codes: runs failed, the user can mend it, Ctrl-C
 
@@ -71,7 +72,5 @@ def _say(message: str, process: int = 0) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    # File names of others stand in messages; none may move, colour or forge lines of the terminal.
-    message = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
     console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("fgkd: ", "bold red"), message), soft_wrap=True)
+    console.print(Text.assemble(("fgkd: ", "bold red"), printable(message, keep="\n")), soft_wrap=True)

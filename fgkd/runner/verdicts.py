@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fgkd.data import open_dataset
-from fgkd.data.check import Report, printable, verdict_on
+from fgkd.data.check import Report, verdict_on
 from fgkd.errors import UserError
 from fgkd.spec import DatasetSpec
+from fgkd.text import printable
 
 TOLD = 10  # files that a refusal names
 

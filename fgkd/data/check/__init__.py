@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fgkd.data.check.examination import available_cores, examine, verdict_on
-    from fgkd.data.check.kinds import KINDS, SEVERITIES, Finding, printable
+    from fgkd.data.check.kinds import KINDS, SEVERITIES, Finding
     from fgkd.data.check.report import Report
 
 _HOMES = {
@@ -20,11 +20,10 @@ _HOMES = {
     "KINDS": "kinds",
     "SEVERITIES": "kinds",
     "Finding": "kinds",
-    "printable": "kinds",
     "Report": "report",
 }
 
-__all__ = ["KINDS", "SEVERITIES", "Finding", "Report", "available_cores", "examine", "printable", "verdict_on"]
+__all__ = ["KINDS", "SEVERITIES", "Finding", "Report", "available_cores", "examine", "verdict_on"]
 
 
 def __getattr__(name: str) -> Any:

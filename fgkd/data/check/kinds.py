@@ -84,13 +84,3 @@ class Finding:
     def from_json(cls, values: dict[str, Any]) -> Finding:
         """The finding that `to_json` gave."""
         return cls(values["kind"], values["path"], values["split"], values["detail"], tuple(values["others"]))
-
-
-def printable(text: str) -> str:
-    r"""`text` with everything that a terminal might obey spelt out: control and format characters, broken encodings.
-
-    Example:
-        >>> printable("a\x1b[31m.jpg")
-        'a\\x1b[31m.jpg'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fgkd.errors import UserError
+from fgkd.text import printable
 
 JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"}
 
@@ -16,8 +17,7 @@ def spell(name: object, most: int = 120) -> str:
         >>> spell("a\x1b[31m\nb")
         'a\\x1b[31m\\nb'
     """
-    text = str(name).encode("ascii", "backslashreplace").decode()
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = printable(str(name).encode("ascii", "backslashreplace").decode())
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
 
 

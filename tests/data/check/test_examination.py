@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from fgkd.data import open_dataset
-from fgkd.data.check import examination, examine, printable, verdict_on
+from fgkd.data.check import examination, examine, verdict_on
 from fgkd.data.check.look import Look
 from fgkd.data.check.report import MOST, Report, sorted_findings
 from fgkd.data.check.verdict import read_verdict
 from fgkd.spec import DatasetSpec
+from fgkd.text import printable
 from tests.data.check.specimens import HOLE, SPECIMENS
 
 MINE = DatasetSpec(name="folder:mine")
