@@ -17,6 +17,7 @@ from fgkd.cli.print import console, table
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
+from fgkd.text import byte_size
 
 if TYPE_CHECKING:
     from fgkd.data import ImageData
@@ -50,8 +51,8 @@ def _build(args: Namespace, cache: Path) -> int:
     with _bar("reading headers", sum(data.counts.values())) as advance:
         plan = survey(data, args.size, cache, threads=args.threads, advance=advance)
     _say(
-        f"{data.name}: {len(plan.names):,} images with a shorter side of at most {args.size} px: {_size(plan.size)} in "
-        f"{plan.folder} ({_size(plan.free)} free)"
+        f"{data.name}: {len(plan.names):,} images with a shorter side of at most {args.size} px: "
+        f"{byte_size(plan.size)} in {plan.folder} ({byte_size(plan.free)} free)"
     )
     if args.dry_run:
         return 0
@@ -84,9 +85,9 @@ def _list(cache: Path, name: str | None) -> int:
 def _row(folder: Path, manifest: Manifest | None) -> tuple[str, ...]:
     if manifest is None:
         taken = sum(512 * getattr(file.stat(), "st_blocks", 0) for file in folder.rglob("*") if file.is_file())
-        return "unfinished or damaged", "", "", "", _size(taken), "", "", str(folder)
+        return "unfinished or damaged", "", "", "", byte_size(taken), "", "", str(folder)
     built = time.strftime("%Y-%m-%d", time.localtime(manifest.built))
-    about = manifest.name, manifest.protocol, f"{manifest.side} px", f"{manifest.images:,}", _size(manifest.size)
+    about = manifest.name, manifest.protocol, f"{manifest.side} px", f"{manifest.images:,}", byte_size(manifest.size)
     return *about, manifest.revision, built, str(folder)
 
 
@@ -113,12 +114,8 @@ def _remove(args: Namespace, cache: Path) -> int:
     freed = 0 if args.dry_run else sum(remove(folder) for folder in dict.fromkeys(found))
     if not freed:
         raise UserError(f"no decoded cache of {args.name} below {cache}; fgkd data cache --list shows all")
-    _say(f"{args.name}: removed {_size(freed)}")
+    _say(f"{args.name}: removed {byte_size(freed)}")
     return 0
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _say(text: str) -> None:

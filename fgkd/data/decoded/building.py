@@ -14,6 +14,7 @@ from fgkd.data.decoded.store import Decoded, open_decoded
 from fgkd.data.images import fingerprint, read_image
 from fgkd.errors import UserError, UserErrors
 from fgkd.files import alone, draft_folder, write_text
+from fgkd.text import byte_size
 
 Say = Callable[[str], object]
 
@@ -59,8 +60,8 @@ def _write(plan: Survey, threads: int | None, advance: Advance) -> None:
         if (missing := plan.size - plan.free - draft.held) > 0:
             draft.discard()
             raise UserError(
-                f"{plan.data.name} at {plan.side} px takes {plan.size / 1e9:.2f} GB, {missing / 1e9:.2f} GB more than "
-                f"are free below {plan.cache}; free some space, choose another folder with --cache, or a smaller --size"
+                f"{plan.data.name} at {plan.side} px takes {byte_size(plan.size)}, {byte_size(missing)} more than are "
+                f"free below {plan.cache}; free some space, choose another folder with --cache, or a smaller --size"
             )
         shapes = _decode_all(plan, draft, threads, advance)
         _finish(plan, draft, shapes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fgkd.data.card import Card
 from fgkd.data.prepare.fit import Fit, check_places, fit, told
-from fgkd.data.prepare.holder import Budget, gigabytes
+from fgkd.data.prepare.holder import Budget
 from fgkd.data.prepare.loose import Loose, Mode
 from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Progress
@@ -16,6 +16,7 @@ from fgkd.data.prepare.tarred import Tar
 from fgkd.data.prepare.zipped import Zip
 from fgkd.data.sources import SOURCES
 from fgkd.errors import UserError, UserErrors
+from fgkd.text import byte_size
 
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 ARCHIVE_ENDINGS = (".tar", ".tgz", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zip")
@@ -83,10 +84,10 @@ def gather(card: Card, holders: Sequence[Source], free: int, progress: Progress)
     size = sum(member.size for holder, member in found.placed.values() if _takes_room(holder))
     if size * AHEAD > free:
         raise UserError(
-            f"{card.name} needs {gigabytes(size)}, but {gigabytes(free)} are free in the data root; free some space, "
+            f"{card.name} needs {byte_size(size)}, but {byte_size(free)} are free in the data root; free some space, "
             "choose another with --data-root, or use --link where you have a folder"
         )
-    progress.note(f"{card.name}: {len(found.placed):,} files, {gigabytes(size)} to write, {gigabytes(free)} free")
+    progress.note(f"{card.name}: {len(found.placed):,} files, {byte_size(size)} to write, {byte_size(free)} free")
     return found
 
 

@@ -11,6 +11,7 @@ from typing import IO, Protocol
 from fgkd.data.prepare.names import spell
 from fgkd.data.prepare.progress import Advance, Progress
 from fgkd.errors import UserError
+from fgkd.text import byte_size
 
 MAX_MEMBERS = 2_000_000  # the largest set with a card has 160,000 files
 CHUNK = 1 << 20
@@ -61,19 +62,9 @@ class Budget:
             raise UserError(f"{spell(holder)}: has more than {MAX_MEMBERS:,} members; it is not unpacked")
         if self.claimed > self.room:
             raise UserError(
-                f"{spell(holder)}: unpacked, it needs more than the {gigabytes(self.room)} that are free in the data "
+                f"{spell(holder)}: unpacked, it needs more than the {byte_size(self.room)} that are free in the data "
                 "root; free some space, or choose another with --data-root"
             )
-
-
-def gigabytes(count: int) -> str:
-    """Bytes for people.
-
-    Example:
-        >>> gigabytes(1_150_585_339), gigabytes(2_000_000)
-        ('1.15 GB', '2.0 MB')
-    """
-    return f"{count / 1e9:.2f} GB" if count >= 5e8 else f"{count / 1e6:.1f} MB"
 
 
 def put(stream: IO[bytes], targets: Sequence[Path], size: int, advance: Advance) -> None:
