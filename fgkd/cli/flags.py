@@ -70,7 +70,7 @@ def places(command: argparse.ArgumentParser) -> None:
     data_root(command)
     results(command)
     command.add_argument("--weights", type=Path, metavar="DIR", help="folder of weight files (default: $FGKD_WEIGHTS)")
-    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    cache(command)
 
 
 def execution(command: argparse.ArgumentParser) -> None:
@@ -119,7 +119,7 @@ def per_class(command: argparse.ArgumentParser) -> None:
     command.add_argument("--per-class", metavar="RUN_ID", help=f"show one run's classes, worst first, instead; {RUN}")
     command.add_argument("--limit", type=int, default=20, metavar="N", help="of --per-class; 0: all (default: 20)")
     data_root(command)
-    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    cache(command)
 
 
 def board_pictures(command: argparse.ArgumentParser) -> None:
@@ -152,6 +152,11 @@ def data_root(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data-root", type=Path, metavar="DIR", help="folder of data sets (default: $FGKD_DATA, else ./data)"
     )
+
+
+def cache(command: argparse.ArgumentParser) -> None:
+    """Where weights, drawn sets, decoded pictures and verdicts are kept."""
+    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
 
 
 def results(command: argparse.ArgumentParser) -> None:

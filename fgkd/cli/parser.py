@@ -112,7 +112,7 @@ def _compare(commands: Any) -> None:
     command.add_argument("--limit", type=int, default=10, metavar="N", help="classes and images; 0: all (default: 10)")
     flags.results(command)
     flags.data_root(command)
-    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.cache(command)
     flags.as_json(command)
 
 
@@ -183,7 +183,7 @@ def _data(commands: Any) -> None:
     check.add_argument("--quick", action="store_true", help="headers and file ends only, as before a first training")
     flags.as_json(check)
     flags.data_root(check)
-    check.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.cache(check)
 
 
 def _teacher(commands: Any) -> None:
@@ -202,7 +202,7 @@ def _teacher(commands: Any) -> None:
     flags.lone_teacher(check)
     flags.as_json(check)
     listing = flags.command(actions, "list", "fgkd.cli.teacher:list_teachers", "list the trained teachers in the cache")
-    listing.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.cache(listing)
     flags.as_json(listing)
 
 
@@ -220,7 +220,7 @@ def _export(commands: Any) -> None:
     command.add_argument("--private", action="store_true", help="make the hub's repository private, where it is new")
     flags.results(command)
     flags.data_root(command)
-    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.cache(command)
 
 
 def _data_prepare(actions: Any) -> None:
@@ -249,7 +249,7 @@ def _data_prepare(actions: Any) -> None:
         help="take a file with this checksum, although the card states another",
     )
     flags.data_root(command)
-    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.cache(command)
     flags.as_json(command)
 
 
@@ -267,7 +267,7 @@ def _data_cache(actions: Any) -> None:
     command.add_argument("--remove", action="store_true", help="remove the data set's caches, or that of --size")
     command.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
     flags.data_root(command)
-    command.add_argument("--cache", type=Path, metavar="DIR", help="default: $FGKD_CACHE, else the user's cache folder")
+    flags.cache(command)
 
 
 def _schema(commands: Any) -> None:
