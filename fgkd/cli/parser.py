@@ -174,7 +174,7 @@ def _data(commands: Any) -> None:
     _data_prepare(actions)
     _data_cache(actions)
     text = "examine every file: broken, odd and duplicated images, counts; training uses the verdict"
-    check = flags.command(actions, "check", "fgkd.cli.check:check_data", text)
+    check = flags.command(actions, "check", "fgkd.cli.data_check:check_data", text)
     check.add_argument(
         "names", nargs="+", type=flags.filled, metavar="NAME", help="a card's name, or folder:PATH, table:PATH"
     )
