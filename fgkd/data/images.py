@@ -12,13 +12,12 @@ from typing import BinaryIO, Protocol
 import cv2
 import numpy as np
 import PIL
-from PIL import Image, ImageFile, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from fgkd.errors import UserError
 
 ALGORITHM = 1  # raised when `read_image` gives other pixels with a `shorter_side`: decoded caches then start anew
 AREA = cv2.INTER_AREA  # antialiased when it shrinks, and all that happens here is shrinking
-ORIENTATION = 0x0112  # the EXIF tag; 5 and above exchange width and height
 MAX_PIXELS = 90_000_000  # a 9,500-pixel square; beyond it a file is a mistake or a decompression bomb
 JPEG_END = b"\xff\xd9"
 MARGIN = 1.5  # a decoder's small pictures alias a little; area averaging from one this much larger hides it
@@ -125,7 +124,7 @@ def _turned(picture: Image.Image, pixels: np.ndarray) -> bool:
     """Whether EXIF laid the picture on its side: told by the shape, unless a near-square was reduced to a square."""
     (width, height), (rows, columns) = picture.size, pixels.shape[:2]
     if rows == columns and width != height:
-        return picture.getexif().get(ORIENTATION, 1) >= 5
+        return picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # from there on, width and height change places
     return (columns - rows) * (width - height) < 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from fgkd.data import images
 from fgkd.data.check.endings import TAIL, ends_early, seems_to_end
@@ -23,7 +23,6 @@ SMALL = 16  # pixels
 NARROW = 8  # times
 REDUCED = 64  # pixels of the shorter side: enough for a fingerprint, and JPEGs are decoded at a fraction of their size
 SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
-ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def _depth(picture: ImageFile.ImageFile) -> int:
 def _orientation(picture: Image.Image) -> int:
     if picture.format == "PNG" and "exif" not in picture.info:  # Pillow would decode all pixels to look for it
         return 1
-    return int(picture.getexif().get(ORIENTATION, 1))
+    return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 def _decoded(data: bytes) -> np.ndarray:
