@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from fgkd.data.bird_drawing import Pose, draw_bird, feet, span
 from fgkd.data.bird_scene import draw_background, draw_bird_over, draw_occluders, draw_perch, photograph
 from fgkd.data.bird_species import BirdClass, Colour, Palette, Shape, class_table
-from fgkd.errors import UserError, UserErrors
+from fgkd.data.cache import MANIFEST
+from fgkd.errors import UserErrors
 
 DRAWING_VERSION = 1  # raise it when any picture changes: the version is part of the manifest
 SPLITS = ("train", "test")
@@ -34,10 +35,10 @@ def write_birds(
 ) -> None:
     """Write the whole set: JPEGs at ``<split>/<class>/<NNN>.jpg`` and, last, ``manifest.json``.
 
-    A set that stopped half-way is completed. Equal arguments write equal bytes.
+    Equal arguments write equal bytes.
 
     Args:
-        folder: made where missing.
+        folder: empty, or not there yet.
         seed: of the data set, >= 0.
         train_per_class: pictures per class, 1 to 999.
         test_per_class: likewise.
@@ -45,22 +46,15 @@ def write_birds(
 
     Raises:
         UserErrors: an argument is out of range.
-        UserError: the folder holds files that are no part of this set.
     """
     manifest = describe_birds(seed=seed, train_per_class=train_per_class, test_per_class=test_per_class, size=size)
-    plan = {
-        folder / split / bird.name / f"{number:03d}.jpg": (bird, split, number)
-        for split, count in manifest["counts"].items()
-        for bird in class_table()
-        for number in range(count)
-    }
-    _refuse_strangers(folder, manifest, plan)
-    for path, (bird, split, number) in plan.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_jpeg(bird_picture(bird, split, number, seed=seed, size=size)))
-    partial = folder / "manifest.json.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
-    os.replace(partial, folder / "manifest.json")
+    for split, bird in product(SPLITS, class_table()):
+        place = folder / split / bird.name
+        place.mkdir(parents=True)
+        for number in range(manifest["counts"][split]):
+            picture = bird_picture(bird, split, number, seed=seed, size=size)
+            (place / f"{number:03d}.jpg").write_bytes(_jpeg(picture))
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
 
 
 def describe_birds(*, seed: int, train_per_class: int, test_per_class: int, size: int) -> dict[str, Any]:
@@ -133,16 +127,3 @@ def _jpeg(picture: NDArray[np.uint8]) -> bytes:
     done, data = cv2.imencode(".jpg", picture[..., ::-1], _JPEG)
     assert done
     return data.tobytes()
-
-
-def _refuse_strangers(folder: Path, manifest: dict[str, Any], plan: dict[Path, Any]) -> None:
-    """UserError where `folder` holds another set, or files that would be taken for pictures of this one."""
-    found = folder / "manifest.json"
-    if found.exists() and found.read_text(encoding="utf-8") != json.dumps(manifest, indent=2) + "\n":
-        raise UserError(
-            f"{found}: describes another set than the one asked for; delete {folder} or name another folder"
-        )
-    for split in SPLITS:
-        for path in sorted((folder / split).rglob("*")):
-            if path.is_file() and path not in plan:
-                raise UserError(f"{path}: no part of the set asked for; delete {folder} or name another folder")
