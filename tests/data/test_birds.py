@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fgkd.data.bird_species import FAMILIES, Parts, class_table
 from fgkd.data.birds import bird_picture, write_birds
+from fgkd.data.birds.species import FAMILIES, Parts, class_table
 from fgkd.errors import UserErrors
 
 SMALL = {"train_per_class": 2, "test_per_class": 1, "size": 32}
@@ -93,7 +93,7 @@ def test_manifest_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             raise KeyboardInterrupt
         return bird_picture(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("fgkd.data.birds.bird_picture", interrupted)
+    monkeypatch.setattr("fgkd.data.birds.pictures.bird_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_birds(tmp_path, **SMALL)
     assert len(list(tmp_path.rglob("*.jpg"))) == 74
@@ -132,12 +132,12 @@ def test_no_single_part_tells_a_family_apart(family: object) -> None:
 
 def test_a_part_changes_only_a_small_share_of_the_picture() -> None:
     """Species of a family, drawn with one and the same random stream, differ in few pixels, but visibly."""
-    from fgkd.data import bird_drawing
+    from fgkd.data.birds import drawing
 
-    pose = bird_drawing.Pose(x=0.5, y=0.46, scale=0.5, facing=1, tilt=0, head_turn=0)
+    pose = drawing.Pose(x=0.5, y=0.46, scale=0.5, facing=1, tilt=0, head_turn=0)
     for family in FAMILIES:
         species = [bird for bird in class_table() if bird.family is family]
-        layers = [bird_drawing.draw_bird(bird, family.palette, pose, 64).astype(int) for bird in species]
+        layers = [drawing.draw_bird(bird, family.palette, pose, 64).astype(int) for bird in species]
         for one, other in combinations(layers, 2):
             changed = np.abs(one - other).max(axis=2) > 40
             assert 4 <= changed.sum() < 0.05 * changed.size

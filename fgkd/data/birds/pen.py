@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fgkd.data.bird_species import Colour
+from fgkd.data.birds.species import Colour
 
 Points = NDArray[np.float64]  # (N, 2)
 Matrix = NDArray[np.float64]  # (3, 3), drawing units to pixels

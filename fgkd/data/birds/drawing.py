@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fgkd.data.bird_pen import Layer, Matrix, Pen, affine, blob, darker, ellipse, to_pixels
-from fgkd.data.bird_species import BirdClass, Colour, Palette, Parts, Shape
+from fgkd.data.birds.pen import Layer, Matrix, Pen, affine, blob, darker, ellipse, to_pixels
+from fgkd.data.birds.species import BirdClass, Colour, Palette, Parts, Shape
 
 SUPERSAMPLING = 3
 

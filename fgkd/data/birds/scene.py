@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fgkd.data.bird_pen import Layer
+from fgkd.data.birds.pen import Layer
 
 Picture = NDArray[np.floating[Any]]  # (H, W, 3), RGB, 0 to 255
 Field = NDArray[np.floating[Any]]  # (H, W), about -1 to 1

@@ -1,8 +1,4 @@
-"""`synthetic_birds`: a fine-grained data set drawn on the spot, so that a suite runs with nothing downloaded.
-
-25 species in 5 families of look-alikes; within a family only small parts differ. Every picture is a function of
-(seed, split, class, number), so any machine draws the same set, in seconds.
-"""
+"""The pictures of `synthetic_birds`, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -18,9 +14,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fgkd.data.bird_drawing import Pose, draw_bird, feet, span
-from fgkd.data.bird_scene import draw_background, draw_bird_over, draw_occluders, draw_perch, photograph
-from fgkd.data.bird_species import BirdClass, Colour, Palette, Shape, class_table
+from fgkd.data.birds.drawing import Pose, draw_bird, feet, span
+from fgkd.data.birds.scene import draw_background, draw_bird_over, draw_occluders, draw_perch, photograph
+from fgkd.data.birds.species import BirdClass, Colour, Palette, Shape, class_table
 from fgkd.data.cache import MANIFEST
 from fgkd.errors import UserErrors
 
