@@ -88,15 +88,15 @@ class UnknownNameError(UserError, KeyError):
         return str(self.args[0])
 
 
-def near_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The names in `known` that `name` may be a misspelling of, best first; one letter wrong leaves no doubt.
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """At most three names in `known` that `name` may be a misspelling of, best first; one letter wrong leaves no doubt.
 
     Example:
         >>> near_names("th-kd", ["kd", "th_kd", "crd"])
         ['th_kd', 'kd']
     """
     by_folded = {k.lower(): k for k in known}
-    near = get_close_matches(name.lower(), by_folded, n=most, cutoff=0.5)
+    near = get_close_matches(name.lower(), by_folded, n=3, cutoff=0.5)
     sure = near and SequenceMatcher(None, near[0], name.lower()).ratio() >= SURE
     return [by_folded[match] for match in (near[:1] if sure else near)]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fgkd.data.split import ImageData
 
 NAME = "report-thumbnails.html"  # ignored by git: the images are the user's, not ours to publish
-SIDE = 120
+SIDE = 120  # px
 
 
 def thumbnail_page(args: Namespace, folder: Path) -> Path:
@@ -77,14 +77,14 @@ def _classified(record: RunRecord) -> bool:
     return record.predictions is not None and record.data is not None
 
 
-def thumbnail(path: Path, side: int = SIDE) -> str:
-    """An image, at most `side` pixels wide and high, as the data URI of a JPEG without metadata."""
+def thumbnail(path: Path) -> str:
+    """An image, at most `SIDE` pixels wide and high, as the data URI of a JPEG without metadata."""
     from PIL import Image
 
     from fgkd.data.images import read_image
 
     picture = Image.fromarray(read_image(path))
-    picture.thumbnail((side, side))
+    picture.thumbnail((SIDE, SIDE))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")

@@ -154,7 +154,7 @@ def _draw_head(pen: Pen, shape: Shape, palette: Palette, parts: Parts, head: Mat
         bib = blob((0.95 * r, 0.15 * r), (0.3 * r, 0.3 * r), (0.0, 0.85 * r), (0.45 * r, 1.2 * r), (0.95 * r, 0.7 * r))
         pen.fill(bib, PIGMENT[parts.throat], head)
     _draw_beak(pen, shape, parts, head)
-    _draw_eye(pen, r, palette, parts, head)
+    _draw_eye(pen, r, parts, head)
 
 
 def _draw_beak(pen: Pen, shape: Shape, parts: Parts, head: Matrix) -> None:
@@ -168,7 +168,7 @@ def _draw_beak(pen: Pen, shape: Shape, parts: Parts, head: Matrix) -> None:
     pen.stroke(np.array([(base, 0.05), (tip, 0.25 * depth)]), darker(colour, 0.7), 0.015, head)
 
 
-def _draw_eye(pen: Pen, r: float, palette: Palette, parts: Parts, head: Matrix) -> None:
+def _draw_eye(pen: Pen, r: float, parts: Parts, head: Matrix) -> None:
     x, y = 0.38 * r, -0.12 * r
     if parts.brow != "none":
         brow = np.array([(x + 0.5 * r, y - 0.12 * r), (x - 0.1 * r, y - 0.4 * r), (x - 1.1 * r, y - 0.15 * r)])

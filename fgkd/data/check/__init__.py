@@ -9,21 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fgkd.data.check.examination import available_cores, examine, verdict_on
-    from fgkd.data.check.kinds import KINDS, SEVERITIES, Finding
+    from fgkd.data.check.examination import examine, verdict_on
+    from fgkd.data.check.kinds import KINDS, Finding
     from fgkd.data.check.report import Report
 
 _HOMES = {
-    "available_cores": "examination",
     "examine": "examination",
     "verdict_on": "examination",
     "KINDS": "kinds",
-    "SEVERITIES": "kinds",
     "Finding": "kinds",
     "Report": "report",
 }
 
-__all__ = ["KINDS", "SEVERITIES", "Finding", "Report", "available_cores", "examine", "verdict_on"]
+__all__ = ["KINDS", "Finding", "Report", "examine", "verdict_on"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,18 +7,19 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from fgkd.errors import UserError
 from fgkd.text import printable
 
+HALF = 60  # characters of a long name that are shown at its beginning, and at its end
 JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"}
 
 
-def spell(name: object, most: int = 120) -> str:
-    r"""A name in printable ASCII, so that no file name can colour, move or break a terminal's lines.
+def spell(name: object) -> str:
+    r"""A name in printable ASCII, not too long, so that no file name can colour, move or break a terminal's lines.
 
     Example:
         >>> spell("a\x1b[31m\nb")
         'a\\x1b[31m\\nb'
     """
     text = printable(str(name).encode("ascii", "backslashreplace").decode())
-    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
+    return text if len(text) <= 2 * HALF else f"{text[:HALF]}...{text[-HALF:]}"
 
 
 def inside(name: str, archive: Path) -> str:
