@@ -70,9 +70,9 @@ def test_every_command_takes_the_same_three_spellings(
 
 
 def test_the_last_of_several_suites_with_the_run_is_taken(results: Path) -> None:
-    write_record(KD, results / "second/records")
+    write_record(KD, results / "wide/records")
     folders = suite_results(None, None, results)
-    assert find_run("kd", folders) == (results / "second", KD)
+    assert find_run("kd", folders) == (results / "wide", KD)
     assert find_run("kd", folders[:1]) == (results / "tiny", KD)
 
 
