@@ -13,6 +13,10 @@ from fgkd.methods.numerics import full_precision, linear_warmup, of_class, raise
 from fgkd.methods.schedule import carried_over
 from fgkd.signals import Lesson, Needs, Progress, Signals
 
+# Below this spread logits are told apart by rounding, or not yet at all: some networks begin with a head of zeros.
+# Scaled to 1 they would send gradients of 1 / spread into that head, and one step would ruin it.
+LEAST_SPREAD = 1e-2
+
 
 def standardize_logits(logits: Tensor) -> Tensor:
     """Z-scores of each sample's logits (Sun et al., arXiv:2403.01427).
@@ -21,9 +25,12 @@ def standardize_logits(logits: Tensor) -> Tensor:
         logits: (..., K).
 
     Returns:
-        (..., K), mean 0 and standard deviation 1 (unbiased) over the last axis.
+        (..., K), mean 0 and standard deviation 1 (unbiased) over the last axis; where that deviation is below
+        `LEAST_SPREAD`, the centred logits as they are.
     """
-    return (logits - logits.mean(-1, keepdim=True)) / (logits.std(-1, keepdim=True) + 1e-7)
+    deviation = logits.std(-1, keepdim=True)
+    scale = torch.where(deviation < LEAST_SPREAD, 1.0, deviation + 1e-7)
+    return (logits - logits.mean(-1, keepdim=True)) / scale
 
 
 @full_precision
@@ -198,7 +205,8 @@ def dist_loss(student: Tensor, teacher: Tensor, *, beta: float, gamma: float, te
 
     Returns:
         Scalar T^2 [beta (1 - mean row correlation) + gamma (1 - mean column correlation)]; a batch of one sample has no
-        column correlation, and that part is 0.
+        column correlation, and that part is 0. A row or column whose deviation is below `LEAST_SPREAD` of its mean
+        counts as that small, not as scaled to 1.
     """
     p, q = (F.softmax(x / temperature, dim=-1) for x in (student, teacher))
     loss = beta * (1 - _pearson(p, q, dim=1).mean())
@@ -208,8 +216,16 @@ def dist_loss(student: Tensor, teacher: Tensor, *, beta: float, gamma: float, te
 
 
 def _pearson(x: Tensor, y: Tensor, dim: int) -> Tensor:
-    x, y = x - x.mean(dim, keepdim=True), y - y.mean(dim, keepdim=True)
-    return (x * y).sum(dim) / (x.norm(dim=dim) * y.norm(dim=dim) + 1e-8)
+    (x, x_norm), (y, y_norm) = _centred(x, dim), _centred(y, dim)
+    return (x * y).sum(dim) / (x_norm * y_norm + 1e-8)
+
+
+def _centred(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Probabilities less their mean along `dim`, and what to divide them by: their norm, or that of a constant mean."""
+    mean = x.mean(dim, keepdim=True)
+    centred, level = x - mean, mean.expand_as(x).norm(dim=dim)
+    norm = centred.norm(dim=dim)
+    return centred, torch.where(norm < LEAST_SPREAD * level, level, norm)
 
 
 @METHODS.register("dist", paper="arXiv:2205.10536")

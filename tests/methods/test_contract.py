@@ -119,6 +119,30 @@ def test_large_logits(name: str) -> None:
     check_finite(learn(pupil, world.lesson(method, 4)), pupil)
 
 
+SCALED = [
+    {"method": "kd", "standardize": True},
+    {"method": "ctkd", "standardize": True},
+    {"method": "dkd", "standardize": True, "warmup_epochs": 0},
+    {"method": "sdd", "standardize": True, "warmup_epochs": 0},
+]
+
+
+@pytest.mark.parametrize("value", [*ALL, *SCALED], ids=str)
+@pytest.mark.parametrize("spread", [0.0, 2e-5])
+def test_logits_that_say_nothing_yet(value: str | dict[str, object], spread: float) -> None:
+    """Some networks begin with a head of zeros, or nearly; a gradient of 1 / 0 would ruin it in one step."""
+    method = build_method(method_spec(value))
+    world = world_for(method, teacher="large_maps", sharpness=3.0)
+    head = world.student_net.classifier
+    with torch.no_grad():
+        head.weight.mul_(spread)
+        head.bias.zero_()
+    pupil = world.pupil(method)
+    check_finite(learn(pupil, world.lesson(method, 6)), pupil)
+    assert head.weight.grad is None or head.weight.grad.norm() < 100
+    assert head.bias.grad is None or head.bias.grad.norm() < 100
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_half_precision(name: str) -> None:
     method = make(name)
