@@ -108,6 +108,17 @@ class Signals:
         each = lambda name: {k: change(*(getattr(x, name)[k] for x in given)) for k in sorted(getattr(self, name))}
         return Signals(one("logits"), one("pooled"), one("final"), each("stages"), self.head, each("extras"))
 
+    def only(self, needs: Needs) -> Signals:
+        """Without what `needs` does not ask for; extras stay."""
+        return Signals(
+            self.logits if needs.logits else None,
+            self.pooled if needs.pooled else None,
+            self.final if needs.final else None,
+            {stage: x for stage, x in self.stages.items() if stage in needs.stages},
+            self.head if needs.head else None,
+            self.extras,
+        )
+
     def detached(self) -> Signals:
         """The same values, cut from autograd."""
         head = None if self.head is None else self.head.detached()

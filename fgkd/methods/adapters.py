@@ -180,15 +180,3 @@ def head_width(setting: Setting) -> int | None:
     if setting.teacher_head is not None:
         return setting.teacher_head.weight.shape[1]
     return None if setting.teacher is None else setting.teacher.pooled
-
-
-def only(signals: Signals, needs: Needs) -> Signals:
-    """`signals` without what `needs` does not ask for; extras stay."""
-    return Signals(
-        signals.logits if needs.logits else None,
-        signals.pooled if needs.pooled else None,
-        signals.final if needs.final else None,
-        {stage: x for stage, x in signals.stages.items() if stage in needs.stages},
-        signals.head if needs.head else None,
-        signals.extras,
-    )

@@ -122,7 +122,7 @@ class Method(BaseModel):
         """What `build` makes; with several processes, one that relates samples is shown those of all of them."""
         made = self.build(setting)
         if self.relates_samples and world_size() > 1:
-            shows_whole_batches(made)
+            shows_whole_batches(made, self.student_needs, self.teacher_needs, extras=self.deploys_more)
         return made
 
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:

@@ -15,7 +15,6 @@ from fgkd.methods.adapters import (
     ProjectorKind,
     TeacherHead,
     embedding_needs,
-    only,
     width_problems,
 )
 from fgkd.methods.base import METHODS, LossTerms, Method, Objective, Setting, cross_entropy
@@ -90,7 +89,7 @@ class TwoHeads(nn.Module):
         other = self.teacher_head.classifier(embedding)
         extras = {**signals.extras, TEACHER_HEAD: other, OWN_HEAD: signals.logits, EMBEDDING: embedding}
         logits = signals.logits if self.training else mixed_log_probs(signals.logits, other, weight=self.weight)
-        return only(replace(signals, logits=logits, extras=extras), needs)
+        return replace(signals, logits=logits, extras=extras).only(needs)
 
     def head(self) -> Head:
         """The student's own classifier."""

@@ -14,7 +14,6 @@ from fgkd.methods.adapters import (
     TeacherHead,
     conv_bn,
     embedding_needs,
-    only,
     resolve_kind,
     width_problems,
 )
@@ -60,7 +59,7 @@ class BorrowedHead(nn.Module):
         signals = self.inner(image, asked | self.reads)
         pooled = self.foreign.embed(signals)
         logits = self.foreign.classifier(pooled) if needs.logits else None
-        return only(replace(signals, logits=logits, pooled=pooled, head=self.head()), needs)
+        return replace(signals, logits=logits, pooled=pooled, head=self.head()).only(needs)
 
     def head(self) -> Head:
         """The foreign head."""
@@ -171,7 +170,7 @@ class SimKDStudent(nn.Module):
         final = self.projector(F.adaptive_avg_pool2d(raised(signals.final), (height, width)))
         pooled = raised(final).mean((2, 3))
         logits = self.classifier(pooled) if needs.logits else None
-        return only(replace(signals, logits=logits, pooled=pooled, final=final, head=self.head()), needs)
+        return replace(signals, logits=logits, pooled=pooled, final=final, head=self.head()).only(needs)
 
     def head(self) -> Head:
         """The teacher's head."""

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from fgkd.collective import all_gather, world_size
-from fgkd.signals import Lesson, Signals
+from fgkd.signals import Lesson, Needs, Signals
 
 
 class _Gathered(torch.autograd.Function):
@@ -39,13 +39,24 @@ def gathered(rows: Tensor) -> Tensor:
     return _Gathered.apply(rows) if rows.requires_grad else all_gather(rows)
 
 
-def whole_batch(student: Signals, lesson: Lesson) -> tuple[Signals, Lesson]:
-    """Both nets' signals, labels and positions of the global batch; images stay those of this process."""
-    batch = lesson.batch
-    batch = replace(batch, target=gathered(batch.target), index=gathered(batch.index), offset=0)
-    return student.mapped(gathered), replace(lesson, batch=batch, teacher=lesson.teacher.mapped(gathered))
+def of_all(signals: Signals, needs: Needs, *, extras: bool = False) -> Signals:
+    """What `needs` asks for, of all processes; what others of the cohort or of the sum asked for is not sent."""
+    asked = signals.only(needs)
+    return (asked if extras else replace(asked, extras={})).mapped(gathered)
 
 
-def shows_whole_batches(objective: nn.Module) -> None:
-    """Let `objective` be called with the whole batch wherever it is called with a process's share of it."""
-    objective.register_forward_pre_hook(lambda _, given: whole_batch(*given))
+def shows_whole_batches(objective: nn.Module, student_needs: Needs, teacher_needs: Needs, *, extras: bool) -> None:
+    """Let `objective` be called with the whole batch wherever it is called with a process's share of it.
+
+    Args:
+        student_needs, teacher_needs: what it reads of both nets' signals; the rest it does not get.
+        extras: whether it also reads `Signals.extras` of its student.
+    """
+
+    def whole(_: nn.Module, given: tuple[Signals, Lesson]) -> tuple[Signals, Lesson]:
+        student, lesson = given  # images stay those of this process
+        batch = replace(lesson.batch, target=gathered(lesson.target), index=gathered(lesson.batch.index), offset=0)
+        lesson = replace(lesson, batch=batch, teacher=of_all(lesson.teacher, teacher_needs))
+        return of_all(student, student_needs, extras=extras), lesson
+
+    objective.register_forward_pre_hook(whole)

@@ -18,7 +18,7 @@ from toy import NETS, Pupil, World
 from fgkd.methods import METHODS, logit
 from fgkd.methods.base import Lesson, Method
 from fgkd.methods.compose import build_method, method_spec
-from fgkd.signals import Batch
+from fgkd.signals import Batch, Needs
 from fgkd.spec import MethodSpec
 
 SUMS = ["kd+crd", "th_kd+crd", "label_smoothing+kd+rkd", "copy_head+kd", "simkd+kd", "letkd+th_kd"]
@@ -276,6 +276,23 @@ def test_declares_whether_it_relates_samples(name: str) -> None:
     whole = total(lesson)
     shares = torch.stack([total(half) for half in halves(lesson, rows)]).mean()
     assert torch.allclose(whole, shares, rtol=1e-4) != method.relates_samples
+
+
+def test_only_what_it_declares_is_gathered_from_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour in the cohort asks for much more."""
+    sent: list[Tensor] = []
+    monkeypatch.setattr("fgkd.methods.base.world_size", lambda: 2)
+    monkeypatch.setattr("fgkd.methods.whole_batch.gathered", lambda rows: sent.append(rows) or rows)
+    world, stages = World(), frozenset({-2, -1})
+    everything = Needs(logits=True, pooled=True, final=True, stages=stages, head=True)
+    lesson = world.lesson(make("dist"), 4)
+    student = world.student_net(lesson.batch.image, everything)
+    student = replace(student, extras={"of a neighbour": student.logits})
+    lesson = replace(lesson, teacher=world.teacher_net(lesson.batch.image, everything).detached())
+    for name, expected in (("dist", 4), ("rkd", 5), ("sp", 5)):
+        sent.clear()
+        make(name).objective(world.setting)(student, lesson)
+        assert len(sent) == expected, name
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
