@@ -142,6 +142,7 @@ class SignalShapes:
         pooled_is_mean: whether pooled == final.mean((2, 3)) exactly, so that the linear head may read any cell of it.
         tokens: whether the network is a token network (ViT-like), whose maps are folded tokens.
         final_classifies: whether the logits follow from the final map alone (no class token, no second branch).
+        final_is_signed: whether the final map goes clearly below 0, as behind a norm; False where that is not known.
     """
 
     num_classes: int
@@ -151,6 +152,7 @@ class SignalShapes:
     pooled_is_mean: bool = False
     tokens: bool = False
     final_classifies: bool = False
+    final_is_signed: bool = False
 
 
 @dataclass(frozen=True)

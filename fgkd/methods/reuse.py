@@ -159,6 +159,7 @@ class SimKDStudent(nn.Module):
             final=(channels, sides[0], sides[1]),
             pooled_is_mean=True,
             final_classifies=False,
+            final_is_signed=False,
         )
 
     def forward(self, image: Tensor, needs: Needs) -> Signals:
@@ -193,7 +194,8 @@ class SimKD(Method):
 
     Defaults: weight 1, reduction 2: the authors'. Departures: a student's map larger than the teacher's is pooled to
     its sides before the projector, by adaptive pooling, as theirs; a teacher's larger map is pooled in the loss.
-    Teachers whose embedding is not the mean of their final map are refused: the head could not read it.
+    Teachers whose embedding is not the mean of their final map are refused: the head could not read it. So are those
+    whose final map ends in a norm, as Swin's and the mixers': the projector ends in a ReLU and never goes below 0.
     """
 
     weight: float = Field(1.0, ge=0)
@@ -206,7 +208,13 @@ class SimKD(Method):
 
     def problems(self, setting: Setting) -> list[str]:
         found = no_teacher(setting, self.name) + other_classes(setting, self.name)
-        found += not_mean_pooled(setting.teacher, "teacher", self.name)
+        unreadable = not_mean_pooled(setting.teacher, "teacher", self.name)
+        found += unreadable
+        if setting.teacher is not None and setting.teacher.final_is_signed and not unreadable:
+            found.append(
+                f"{self.name}: its projector ends in a ReLU and cannot follow the teacher's final map, which goes "
+                "below 0 (it ends in a norm, not in an activation); choose another teacher, or copy_head+kd"
+            )
         if setting.student.final is None:
             found.append(f"{self.name}: projects the student's final map, but this student has none")
         return found

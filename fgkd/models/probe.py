@@ -17,6 +17,8 @@ from fgkd.models.layout import Layout, layout_of
 from fgkd.models.stages import stage_indices
 from fgkd.signals import SignalShapes
 
+LOWEST_ACTIVATION = -0.5  # no SiLU, GELU, Mish or hard swish goes as low; the lowest, hard swish, ends at -0.375
+
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -58,7 +60,7 @@ def examine(net: nn.Module, size: int) -> Anatomy:
 
     A copy, because the weights are disturbed first: at initialisation many layers are the identity, and what only looks
     like a mean would pass for one. UserError where the logits are not a linear function of one pooled vector. On the
-    meta device there are no values to look at, and the two flags of `SignalShapes` that need them stay False.
+    meta device there are no values to look at, and the flags of `SignalShapes` that need them stay False.
     """
     full_precision = nullcontext() if _device(net).type == "meta" else torch.autocast(_device(net).type, enabled=False)
     with torch.random.fork_rng(devices=[]), full_precision:
@@ -99,6 +101,7 @@ def _anatomy(net: nn.Module, image: Tensor) -> Anatomy:
         pooled_is_mean=final is not None and same(final.mean((2, 3)), pooled),
         final_classifies=layout is not None and same(classify(net, layout.unfold(final))[1], logits),  # type: ignore[arg-type]
         tokens=layout is not None and layout.order == "NLC",
+        final_is_signed=final is not None and not image.is_meta and bool(final.min() < LOWEST_ACTIVATION),
     )
     return Anatomy(shapes, layout)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,6 +181,13 @@ def test_simkd_deploys_the_teachers_classifier(teacher: str) -> None:
     assert torch.allclose(signals.pooled, signals.final.mean((2, 3)), atol=1e-6)
     assert torch.allclose(signals.logits, world.teacher_net.head()(signals.pooled), atol=1e-6)
     assert network(world.images[:4], Needs(final=True)).logits is None
+
+
+def test_simkd_says_why_it_refuses_a_map_below_zero() -> None:
+    setting = World().setting
+    signed = replace(setting, teacher=replace(setting.teacher, final_is_signed=True))
+    (problem,) = METHODS.get("simkd")().problems(signed)
+    assert "cannot follow the teacher's final map" in problem
 
 
 def test_simkd_and_sdd_say_why_they_refuse_a_normed_teacher() -> None:

@@ -33,6 +33,17 @@ def test_only_what_is_asked_for_is_given(image: torch.Tensor) -> None:
     assert signals.pooled is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "signed"), [("test_resnet", False), ("test_efficientnet", False), ("swin_tiny_patch4_window7_224", True)]
+)
+def test_a_map_behind_a_norm_is_known_to_be_signed(name: str, signed: bool) -> None:
+    """An activation alone ends no lower than -0.375."""
+    kwargs = {"embed_dim": 16, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4)} if signed else {}
+    shapes = make(name, 112 if signed else 64, kwargs=kwargs).shapes
+    assert shapes.pooled_is_mean
+    assert shapes.final_is_signed == signed
+
+
 def test_one_pass_of_the_trunk_whatever_is_asked(image: torch.Tensor) -> None:
     network = make()
     passes = []
