@@ -145,7 +145,8 @@ class THKD(Method):
     `inference_weight` w > 0 deploys the mixture (1 - w) p_own + w p_head (the paper's inference, with w = a); the
     released code's default is 0, the student's own head alone.
 
-    Departures: where widths differ, a trained projector P (neither source has one; see `make_projector`).
+    Departures: where widths differ, a trained projector P (neither source has one; see `make_projector`). A paper form
+    with a = 1 that would deploy the student's own head, which it never trains, is refused.
 
     Readouts: ``teacher_head``, and ``mixed`` at w, or where w is 0 at a (paper) or one half (released).
     """
@@ -171,6 +172,11 @@ class THKD(Method):
     def _share(self) -> THKD:
         if self.form == "paper" and self.head_weight > 1:
             raise ValueError(f"head_weight: form paper mixes two heads, so expected 0 to 1, found {self.head_weight}")
+        if self.form == "paper" and self.head_weight == 1 and self.inference_weight == 0:
+            raise ValueError(
+                "head_weight: form paper at 1 teaches the student's own head nothing, and inference_weight 0 deploys "
+                "that head; set inference_weight: 1, or use copy_head+kd"
+            )
         return self
 
     @property

@@ -77,6 +77,8 @@ def test_a_single_part_is_passed_through() -> None:
         ({"method": "kd", "temperature": float("inf")}, ["kd.temperature: expected a finite number, found inf"]),
         ({"method": "th_kd", "form": "code"}, ["th_kd.form: expected 'released' or 'paper', found 'code'"]),
         ({"method": "th_kd", "form": "paper", "head_weight": 2}, ["th_kd: head_weight: form paper mixes two heads"]),
+        ({"method": "th_kd", "form": "paper", "head_weight": 1}, ["th_kd: head_weight: form paper at 1 teaches"]),
+        ({"method": "th_kde", "form": "paper", "head_weight": 1}, ["th_kde: head_weight: form paper at 1 teaches"]),
         ({"method": "kd+kd"}, ["kd: named 2 times"]),
         ({"method": "kd+crd", "temperature": 2}, ["temperature: expected a part (kd, crd)"]),
         ({"method": "kd+crd", "kd": 3}, ["kd: expected a mapping of parameters, found 3"]),
