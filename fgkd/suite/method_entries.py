@@ -23,6 +23,9 @@ SH_KD = "sh_kd"
 class ShKD(Spec):
     """SH-KD: the teacher takes over a trained student's head, frozen, and then teaches by another method, `base`.
 
+    Departures: by default a trained linear layer brings the teacher's embedding (B, D_t) to that head's width, even
+    where the two are equal; paper and code then have none, and ``projector: auto`` has none either.
+
     Attributes:
         base: the entry by which the student-aware teacher teaches.
         head_student: the student whose head the teacher takes; the run's own where None.
