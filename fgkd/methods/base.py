@@ -129,6 +129,11 @@ class Method(BaseModel):
         """Loss terms of a stateless method."""
         raise NotImplementedError(f"{type(self).__name__} must define terms() or build()")
 
+    @property
+    def teaches_classifier(self) -> bool:
+        """Whether what the teacher says reaches the student's own classifier: where both nets' logits are compared."""
+        return self.teacher_needs.logits
+
     def reshape_student(self, model: nn.Module, setting: Setting) -> nn.Module:
         """The network to train and deploy; the identity unless the method adds layers that stay in the student."""
         return model

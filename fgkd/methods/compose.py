@@ -139,6 +139,11 @@ class Composed(Method):
         return all(part.takes_mixed_labels for part in self.parts)
 
     @property
+    def teaches_classifier(self) -> bool:
+        """Whether any part does."""
+        return any(part.teaches_classifier for part in self.parts)
+
+    @property
     def relates_samples(self) -> bool:  # type: ignore[override]
         """Whether any part does."""
         return any(part.relates_samples for part in self.parts)

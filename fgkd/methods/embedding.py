@@ -156,6 +156,11 @@ class SRRL(Method):
     term_names = ("ce", "srrl_feature", "srrl_head")
 
     @property
+    def teaches_classifier(self) -> bool:
+        """No: the logits compared are those of the teacher's head."""
+        return False
+
+    @property
     def student_needs(self) -> Needs:  # type: ignore[override]
         """Logits and what the connector reads."""
         return Needs(logits=True) | embedding_needs(self.projector)

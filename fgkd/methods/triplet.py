@@ -255,6 +255,11 @@ class TripletHead(MinedTriplet):
     teacher_needs: ClassVar[Needs] = Needs(logits=True)
 
     @property
+    def teaches_classifier(self) -> bool:
+        """No: the logits compared are those of the teacher's head."""
+        return False
+
+    @property
     def student_needs(self) -> Needs:  # type: ignore[override]
         """Logits, and what the projector reads."""
         return Needs(logits=True) | embedding_needs(self.projector)

@@ -30,6 +30,11 @@ def _recipe_problems(run: RunSpec) -> Iterator[str]:
             f"{who}: a linear probe trains nothing but the network's own classifier, but {run.method.label} deploys "
             "more than that; use mode: full (learns: all)"
         )
+    elif recipe.learns == "classifier" and method.teacher_needs and not method.teaches_classifier:
+        yield (
+            f"{who}: a linear probe trains nothing but the network's own classifier, which no term of "
+            f"{run.method.label} but the cross-entropy reaches; use mode: full (learns: all), or a method on logits"
+        )
     if not (recipe.mixup or recipe.cutmix):
         return
     if not method.takes_mixed_labels:

@@ -242,6 +242,22 @@ def test_is_documented(name: str) -> None:
     assert any(re.search(r"\(B[,)]", part) for part in (text, *losses)), "expected the shapes of what it compares"
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_declares_whether_it_teaches_the_classifier(name: str) -> None:
+    """A linear probe trains nothing else, and would learn of the labels alone."""
+    method = make(name)
+    if not method.teacher_needs or method.deploys_more:
+        pytest.skip("no teacher, or no linear probe")
+    world = world_for(method, teacher="large_maps")
+    pupil = world.pupil(method)
+    terms = pupil.terms(world.lesson(method, 6, step=4))
+    total = torch.stack([value for term, value in terms.items() if term != "ce"]).sum()
+    if total.requires_grad:  # a first stage may rest already
+        total.backward()
+    grad = world.student_net.classifier.weight.grad
+    assert (grad is not None and bool(grad.abs().sum() > 0)) == method.teaches_classifier
+
+
 def halves(lesson: Lesson, rows: int) -> list[Lesson]:
     """The lesson as two processes get it."""
     parts = []
