@@ -89,7 +89,7 @@ def nce_loss(similarity: Tensor, *, temperature: float, normaliser: Tensor, num_
     p = torch.exp(similarity / temperature) / normaliser
     bound = (p + noise + EPS).log()
     positive = similarity[:, 0] / temperature - normaliser.log() - bound[:, 0]
-    negative = bound[:, 1:] - torch.tensor(noise, device=p.device, dtype=p.dtype).log()
+    negative = bound[:, 1:] - p.new_full((), noise).log()  # filled on the device: nobody waits
     return negative.sum(1) - positive
 
 

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fgkd.methods import METHODS
 from fgkd.methods.base import Objective
+from fgkd.models.eyes import Eyes
 from fgkd.signals import Needs, Progress
 from fgkd.train.cohort import Cohort
 from tests.train.room import BATCH, EPOCHS, TRAIN, Room, run
@@ -22,6 +23,7 @@ from tests.train.test_every_method import PARAMS, OtherRoom
 STEPS = TRAIN // BATCH
 # A CUDA device is waited for where a value, or a size that depends on values, is needed on the host.
 VALUES = {"_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2", "unique_dim"}
+TO_DEVICE = {"tensor", "as_tensor", "new_tensor"}  # copies a number from the host's pageable memory
 TO_HOST = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__"}
 
 
@@ -43,7 +45,7 @@ class _Values(TorchDispatchMode):
 
 
 class _Conversions(TorchFunctionMode):
-    """Notes conversions that reach no kernel on the CPU, as `tolist` does."""
+    """Notes conversions that reach no kernel on the CPU, as `tolist` does, and numbers made into tensors elsewhere."""
 
     def __init__(self, found: list[str]) -> None:
         super().__init__()
@@ -53,6 +55,8 @@ class _Conversions(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in TO_HOST:
             self.found.append(f"Tensor.{name}")
+        if name in TO_DEVICE and (kwargs or {}).get("device") is not None:
+            self.found.append(f"torch.{name} on a device")
         return func(*args, **(kwargs or {}))
 
 
@@ -60,6 +64,9 @@ def waits(cohort: Cohort, steps: Iterator[int]) -> list[str]:
     """What made the host wait in these steps."""
     found: list[str] = []
     batches = [*cohort.loaders.train.epoch(0)]
+    sights = [learner.belongings.sight for learner in cohort.learners]
+    for sight in [*sights, *([cohort.teacher.sight] if cohort.teacher else [])]:
+        Eyes(batches[0].image).seen_by(sight)  # copies the constants of normalisation, once in a process
     for step in steps:
         with _Conversions(found), _Values(found):
             cohort.teach(batches[step % STEPS], Progress(step, STEPS, EPOCHS))
@@ -97,7 +104,8 @@ def test_no_method_waits_for_the_device(tmp_path: Path, method: str) -> None:
 
 
 def test_a_wait_is_seen(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    for careless in (Tensor.item, Tensor.tolist, bool, float, lambda x: x[x > 0], lambda x: x.cpu()):
+    made = lambda x: torch.tensor(1.0, device=x.device)
+    for careless in (Tensor.item, Tensor.tolist, bool, float, lambda x: x[x > 0], lambda x: x.cpu(), made):
         cohort = room.cohort([run("kd", "test_resnet")])
         note = cohort.learners[0]._note
 
