@@ -195,8 +195,22 @@ class CRDObjective(Objective):
     @torch.no_grad()
     def _remember(self, index: Tensor, v_student: Tensor, v_teacher: Tensor) -> None:
         index, momentum = all_gather(index), self.method.momentum
+        latest = _latest(index)
         for bank, v in ((self.bank_student, v_student), (self.bank_teacher, v_teacher)):
-            bank[index] = F.normalize(momentum * bank[index] + (1 - momentum) * all_gather(v), dim=1)
+            bank[index] = F.normalize(momentum * bank[index] + (1 - momentum) * all_gather(v)[latest], dim=1)
+
+
+def _latest(index: Tensor) -> Tensor:
+    """For each row the last row of the same sample (B,): a balanced sampler may show one twice in a batch.
+
+    Both then write the same, for on a GPU nobody knows who writes last.
+
+    Example:
+        >>> _latest(torch.tensor([7, 3, 7])).tolist()
+        [2, 1, 2]
+    """
+    same = index[:, None] == index
+    return (same * torch.arange(len(index), device=index.device)).amax(1)
 
 
 def _recomputed(run: Callable[..., Tensor], recompute: bool, *args: Tensor) -> Tensor:

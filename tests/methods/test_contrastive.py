@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from toy import NUM_CLASSES, NUM_IMAGES, World
 
 from fgkd.methods.batch_contrast import batch_contrast_loss
 from fgkd.methods.contrastive import CRD, ClassIndex, CRDObjective
-from fgkd.signals import Batch, Lesson, Progress, Signals
+from fgkd.signals import Batch, Lesson, Needs, Progress, Signals
 
 UNEVEN = torch.tensor([0] * 6 + [1] * 3 + [2])  # pools of other classes: 4, 7, 9
 
@@ -59,7 +62,7 @@ def built(**params: object) -> tuple[World, CRDObjective, CRD]:
     return world, objective, method
 
 
-def lesson_of(world: World, rows: range, **place: int) -> Lesson:
+def lesson_of(world: World, rows: Iterable[int], **place: int) -> Lesson:
     index = torch.tensor(list(rows))
     batch = Batch(world.images[index], world.targets[index], index, **place)
     return Lesson(batch, Signals(), Progress(0, 1, 1))
@@ -95,6 +98,33 @@ def test_the_banks_remember_the_batch_and_nothing_else() -> None:
     assert torch.allclose(objective.bank_student[seen], expected, atol=1e-6)
     others = torch.ones(NUM_IMAGES, dtype=torch.bool).index_fill(0, seen, False)
     assert torch.equal(objective.bank_student[others], before[others])
+
+
+class _Writes(TorchFunctionMode):
+    """Notes what is written where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") == "__setitem__" and isinstance(args[1], torch.Tensor):
+            self.found.append((args[1], args[2]))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_sample_twice_in_a_batch_is_written_alike() -> None:
+    """On a GPU either row may be written last."""
+    world, objective, _ = built(num_negatives=5)
+    lesson = lesson_of(world, [7, 3, 7])
+    lesson = replace(lesson, teacher=world.teacher_net(world.images[[1, 2, 3]], Needs(pooled=True)))
+    with _Writes() as writes:
+        objective(world.student_net(world.images[[4, 5, 6]], Needs(logits=True, pooled=True)), lesson)
+    written = [values for index, values in writes.found if index.tolist() == [7, 3, 7]]
+    assert len(written) == 2
+    for values in written:
+        assert torch.equal(values[0], values[2])
+        assert not torch.equal(values[0], values[1])
 
 
 def test_the_banks_start_uniform_with_the_published_bound() -> None:
