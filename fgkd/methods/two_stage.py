@@ -48,7 +48,8 @@ def boundary_loss(student: Tensor, teacher: Tensor, *, margin: float = 1.0) -> T
 
     Args:
         student: (B, C, H, W), signed, before any ReLU.
-        teacher: (B, C, H', W'); its sign alone matters. The larger map is pooled to the smaller.
+        teacher: (B, C, H', W'); whether it is on is all that matters. The larger map is pooled to the smaller: a
+            teacher's cell is then on where more than half of what it covers is.
         margin: > 0.
 
     Returns:
@@ -59,8 +60,8 @@ def boundary_loss(student: Tensor, teacher: Tensor, *, margin: float = 1.0) -> T
         >>> boundary_loss(torch.tensor([0.0, 3.0, 0.5]).reshape(1, 3, 1, 1), teacher).item()  # 1 + 0 + 1.5^2
         3.25
     """
-    student, teacher = match_sides(student, teacher)
-    short = torch.where(teacher > 0, margin - student, margin + student).clamp(min=0)
+    student, share_on = match_sides(student, (teacher > 0).to(student.dtype))
+    short = torch.where(share_on > 0.5, margin - student, margin + student).clamp(min=0)
     return short.pow(2).sum() / len(student)
 
 
@@ -76,9 +77,10 @@ class ActivationBoundary(StageMethod):
     """First stage: the student's activation boundaries follow the teacher's (`boundary_loss`). Then cross-entropy.
 
     Defaults: weight 1, margin 1, 30 epochs, RepDistiller. As published the loss sums over a map, so it grows with it.
-    Departures: the signals are stage ends, often after a ReLU, where the paper reads maps before it. "On" is the same
-    there; the student's side always gets a connector (1x1 convolution, batch norm), not only where widths differ. The
-    first stage takes 30/240 of a training shorter than 240 epochs.
+    Departures: the signals are stage ends, often after a ReLU, where the paper reads maps before it; "on" is the same
+    there. Of maps of unequal sides, which the paper does not have, the larger is pooled, a teacher's by the majority of
+    its cells. The student's side always gets a connector (1x1 convolution, batch norm), not only where widths differ.
+    The first stage takes 30/240 of a training shorter than 240 epochs.
     """
 
     ab_weight: float = Field(1.0, ge=0)

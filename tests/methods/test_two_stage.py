@@ -10,6 +10,7 @@ from torch import Tensor
 from toy import Pupil, World
 
 from fgkd.methods import METHODS
+from fgkd.methods.two_stage import boundary_loss
 
 SWITCH = 5  # 10 epochs of 2 steps: 60 published epochs of 240 are 2.5 epochs, 5 steps
 
@@ -41,6 +42,14 @@ def test_features_first_then_labels(name: str) -> None:
     assert terms[name] == 0
     assert all(moved(pupil.network.parameters()))
     assert all(p.grad is None for p in pupil.objective.parameters())  # not even weight decay touches the connectors
+
+
+def test_a_large_teacher_is_on_where_most_of_its_cells_are() -> None:
+    """One cell of four that fires leaves the others' neuron off, whatever its height."""
+    teacher = torch.tensor([[9.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 0.0]]).reshape(1, 1, 2, 4)
+    student = torch.tensor([-1.0, 1.0]).reshape(1, 1, 1, 2)
+    assert boundary_loss(student, teacher) == 0
+    assert boundary_loss(-student, teacher) == 8
 
 
 def test_ft_fits_the_paraphraser_then_freezes_it() -> None:

@@ -137,12 +137,13 @@ def ab(exam: Exam) -> dict[str, float]:
         return weighted(m, ce=ce(exam), ab=0.0)
     total, compared = 0.0, pairs(exam, m.stages)
     for i, (stage, (student, teacher)) in enumerate(compared.items()):
-        hidden, wanted = match(through(exam.objective.connectors[str(stage)], student), teacher)
+        fires = [[[[float(v > 0) for v in line] for line in c] for c in image] for image in teacher]
+        hidden, wanted = match(through(exam.objective.connectors[str(stage)], student), fires)
         for s_image, t_image in zip(hidden, wanted, strict=True):
             for s_channel, t_channel in zip(s_image, t_image, strict=True):
                 for s, t in zip(flat(s_channel), flat(t_channel), strict=True):
-                    wrong = (s + m.margin) ** 2 * (s > -m.margin and t <= 0)
-                    wrong += (s - m.margin) ** 2 * (s <= m.margin and t > 0)
+                    wrong = (s + m.margin) ** 2 * (s > -m.margin and t <= 0.5)
+                    wrong += (s - m.margin) ** 2 * (s <= m.margin and t > 0.5)
                     total += wrong * 2.0 ** (i - len(compared) + 1) * 3 / 1000 / len(hidden)
     return {"ce": 0.0, "ab": m.ab_weight * total}
 
