@@ -18,5 +18,5 @@ def carried_over(epochs: float, progress: Progress) -> float:
 
 
 def in_first_stage(progress: Progress, epochs: float) -> bool:
-    """Whether a two-stage method is still in its first stage, of `epochs` published epochs."""
+    """Whether a two-stage method is still in its first stage, of `epochs` < `RECIPE_EPOCHS` published epochs."""
     return progress.epoch < carried_over(epochs, progress)

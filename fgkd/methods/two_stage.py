@@ -1,7 +1,8 @@
 """Methods in two stages: first the features alone are brought near the teacher's, then the student learns to classify.
 
 The first stage is a share of the training, see `schedule.in_first_stage`: 30 epochs as published, or 30/240 of a
-shorter training. A term that rests is a constant 0, so what only it would train is not touched.
+shorter training; all 240 would leave no second stage, and are refused. A term that rests is a constant 0, so what
+only it would train is not touched.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from fgkd.methods.maps import (
     sum_of,
 )
 from fgkd.methods.numerics import full_precision
-from fgkd.methods.schedule import in_first_stage
+from fgkd.methods.schedule import RECIPE_EPOCHS, in_first_stage
 from fgkd.signals import Lesson, Needs, Progress, Signals
 
 
@@ -85,7 +86,7 @@ class ActivationBoundary(StageMethod):
 
     ab_weight: float = Field(1.0, ge=0)
     margin: float = Field(1.0, gt=0)
-    init_epochs: float = Field(30.0, ge=0)
+    init_epochs: float = Field(30.0, ge=0, lt=RECIPE_EPOCHS)
 
     def build(self, setting: Setting) -> Objective:
         """One connector per stage."""
@@ -156,7 +157,7 @@ class FlowOfSolution(StageMethod):
     """
 
     fsp_weight: float = Field(50.0, ge=0)
-    init_epochs: float = Field(30.0, ge=0)
+    init_epochs: float = Field(30.0, ge=0, lt=RECIPE_EPOCHS)
     project: bool = True
 
     def problems(self, setting: Setting) -> list[str]:
@@ -263,7 +264,7 @@ class FactorTransfer(MapMethod):
     ft_weight: float = Field(200.0, ge=0)
     paraphraser_weight: float = Field(1.0, gt=0)
     factor_share: float = Field(0.5, gt=0, le=1)
-    init_epochs: float = Field(30.0, ge=0)
+    init_epochs: float = Field(30.0, ge=0, lt=RECIPE_EPOCHS)
     stage: Stage = -1
 
     @property

@@ -80,6 +80,7 @@ def test_a_single_part_is_passed_through() -> None:
         ({"method": "th_kd", "form": "paper", "head_weight": 1}, ["th_kd: head_weight: form paper at 1 teaches"]),
         ({"method": "th_kde", "form": "paper", "head_weight": 1}, ["th_kde: head_weight: form paper at 1 teaches"]),
         ({"method": "kd+kd"}, ["kd: named 2 times"]),
+        ({"method": "ab", "init_epochs": 240}, ["ab.init_epochs: expected less than 240, found 240"]),
         ({"method": "kd+crd", "temperature": 2}, ["temperature: expected a part (kd, crd)"]),
         ({"method": "kd+crd", "kd": 3}, ["kd: expected a mapping of parameters, found 3"]),
         (

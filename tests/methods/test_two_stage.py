@@ -67,7 +67,7 @@ def test_ft_fits_the_paraphraser_then_freezes_it() -> None:
 
 
 def test_paraphraser_learns_to_reconstruct() -> None:
-    method, world = METHODS.get("ft")(init_epochs=240), World()
+    method, world = METHODS.get("ft")(init_epochs=230), World()
     pupil = world.pupil(method)
     optimizer = torch.optim.Adam(pupil.parameters(), lr=0.01)
     errors = []
