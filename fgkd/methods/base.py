@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from fgkd.collective import world_size
@@ -99,7 +99,7 @@ class Method(BaseModel):
     field), and override `terms` (stateless) or `build` (parameters, memory).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: ClassVar[str] = ""
     paper: ClassVar[str] = ""
@@ -109,6 +109,14 @@ class Method(BaseModel):
     takes_mixed_labels: ClassVar[bool] = False  # may labels be (B, K) shares of classes, as mixup makes them?
     relates_samples: ClassVar[bool] = False  # does the loss compare the batch's samples with each other?
     term_names: ClassVar[tuple[str, ...]] = ()  # keys of the loss terms, always all given; () means ("ce", name)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic would take True for 1."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError(f"is no switch; expected another kind of value, found {value}")
+        return value
 
     def problems(self, setting: Setting) -> list[str]:
         """Why this method cannot work in `setting`, for the plan to report before training; empty when it can."""

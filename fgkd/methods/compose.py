@@ -267,10 +267,6 @@ def _part(name: str, params: Mapping[str, Any], problems: list[str]) -> Method |
     except UnknownNameError as error:
         problems.append(str(error))
         return None
-    endless = [key for key, value in params.items() if isinstance(value, float) and not math.isfinite(value)]
-    if endless:
-        problems += [f"{name}.{key}: expected a finite number, found {params[key]}" for key in endless]
-        return None
     try:
         return kind.model_validate(dict(params))
     except ValidationError as error:
