@@ -66,7 +66,8 @@ class LetKD(Method):
     Defaults: weights 1, 4096 centres, 8 per class, sharpness 1, 60 discriminants (CIFAR-100; 8 on CIFAR-10), alpha 1
     (ResNet-50 -> MobileNetV2: penultimate 0.1, intermediate 0.2), as published.
     Departures: the published intermediate layer sits after the first block of the last stage, here at the end of
-    `stage`, by default the stage before; the fits see at most `cells` random cells, and there is at most one centre per
+    `stage`, by default the stage before. The published clusters are of features before the last ReLU, here of the final
+    map, which in ResNets comes after it. The fits see at most `cells` random cells, and there is at most one centre per
     10 cells of the training split.
     """
 
