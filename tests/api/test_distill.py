@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 import fgkd
 from fgkd.cli.main import main
 from fgkd.errors import UserError, UserErrors
+from fgkd.export.verify import Check
 from fgkd.leaderboard import check_boards
 from fgkd.models import hub
 from fgkd.record import read_records, records_folder
@@ -270,3 +271,41 @@ def test_the_stub_tells_what_the_package_offers() -> None:
     assert all(getattr(fgkd, name) is not None for name in fgkd.__all__)
     with pytest.raises(AttributeError, match="no attribute 'destill'"):
         fgkd.destill  # noqa: B018
+
+
+def test_every_wish_reaches_the_run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(suite: object, run: Any, options: Any, images: object, *, verbose: bool) -> Any:
+        return run, options
+
+    monkeypatch.setattr("fgkd.api.distilling._run", told)
+    run, options = fgkd.distill(
+        home / "pets",
+        student="test_efficientnet",
+        teacher=TEACHER,
+        method={"method": "kd", "temperature": 2.0},
+        epochs=3,
+        batch_size=4,
+        seed=5,
+        view={"size": 48},
+        recipe={"optimizer": "sgd", "lr": 0.5},
+        **places(tmp_path),
+        weights=tmp_path,
+        workers=2,
+        precision="bf16",
+        rerun=True,
+    )
+    feed = run.feed
+    assert (run.seed, feed.epochs, feed.batch_size, feed.view.size, feed.precision) == (5, 3, 4, 48, "bf16")
+    assert (run.recipe.optimizer, run.recipe.lr, run.method.parts[0].params["temperature"]) == ("sgd", 0.5, 2.0)
+    assert feed.teacher.train.batch_size == 4
+    assert (options.results, options.cache) == (tmp_path / "results", tmp_path / "cache")
+    assert (options.weights, options.workers, options.rerun) == (tmp_path, 2, True)
+
+
+def test_an_export_that_measures_otherwise_is_raised(
+    done: fgkd.Distilled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fgkd.api.distilled.verify", lambda *args: [Check("timm", 0.25, 0.5)])
+    with pytest.raises(UserError, match=r"timm measures 0\.25, recorded is 0\.5"):
+        done.export(tmp_path / "out", verify=True)
+    done.export(tmp_path / "unasked")
