@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from argparse import Namespace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from fgkd.cli.print import console, print_json, table
 from fgkd.errors import unknown_name
+from fgkd.report.text import markdown_table
 
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=", "max_length": "length <="}
 
@@ -54,22 +56,28 @@ def method_entries() -> list[dict[str, Any]]:
 
 def methods_markdown(entries: list[dict[str, Any]]) -> str:
     """The page docs/methods.md: one row per method, then the parameters of each."""
-    lines = [MARKDOWN_HEAD]
-    lines += ["| method | family | source | asks of the teacher | adds to training | in the student | what it does |"]
-    lines += ["| :-- | :-- | :-- | :-- | :-- | :-- | :-- |"]
-    for e in entries:
-        stays = "stays" if e["deploys_more"] else ""
-        link = f"[`{e['name']}`](#{e['name']})"
-        cells = [link, e["family"], e["paper"], _asks(e), e["training_cost"], stays, e["about"]]
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    for e in entries:
-        lines += ["", f"## {e['name']}", "", "```text", e["text"], "```"]
-        if e["parameters"]:
-            lines += ["", "| parameter | type | range | default | about |", "| :-- | :-- | :-- | :-- | :-- |"]
-        for row in e["parameters"]:
-            cells = [f"`{row['name']}`", row["type"], row["range"], str(row["default"]), row["about"]]
-            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    return "\n".join(lines) + "\n"
+    names = ("method", "family", "source", "asks of the teacher", "adds to training", "in the student", "what it does")
+    return "\n".join([MARKDOWN_HEAD, _left_table(names, map(_overview_row, entries)), *map(_method_section, entries)])
+
+
+def _overview_row(e: dict[str, Any]) -> list[str]:
+    stays = "stays" if e["deploys_more"] else ""
+    link = f"[`{e['name']}`](#{e['name']})"
+    return [link, e["family"], e["paper"], _asks(e), e["training_cost"], stays, e["about"]]
+
+
+def _method_section(e: dict[str, Any]) -> str:
+    text = f"## {e['name']}\n\n```text\n{e['text']}\n```\n"
+    if not e["parameters"]:
+        return text
+    rows = [
+        [f"`{row['name']}`", row["type"], row["range"], str(row["default"]), row["about"]] for row in e["parameters"]
+    ]
+    return f"{text}\n{_left_table(('parameter', 'type', 'range', 'default', 'about'), rows)}"
+
+
+def _left_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return markdown_table(names, [[_cell(cell) for cell in row] for row in rows], left=range(len(names)))
 
 
 def training_cost(kind: type[BaseModel]) -> str:

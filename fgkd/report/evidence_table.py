@@ -10,7 +10,7 @@ from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.latency import Latency
 from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
 from fgkd.report.resampling import DRAWS, Paired
-from fgkd.report.sheet import markdown_text, number
+from fgkd.report.sheet import markdown_table, markdown_text, number
 
 TITLE = "## Evidence from the test images"
 _LEGEND = f"""\
@@ -39,8 +39,7 @@ def _table(group: Group, book: Book) -> str:
     images = next((p.images for e in found.values() for p in (e.scratch, e.kd) if p), 0)
     title = f"{heading(group)}; {images} images" if images else heading(group)
     rows = [_row(name, found[id(cell)]) for cell, name in ordered_methods(group) if found[id(cell)]]
-    lines = [f"**{markdown_text(title)}**", "", _line(_COLUMNS), _line([":--", *["--:"] * (len(_COLUMNS) - 1)])]
-    return "\n".join([*lines, *(_line(row) for row in rows), ""])
+    return f"**{markdown_text(title)}**\n\n{markdown_table(_COLUMNS, rows)}"
 
 
 def _row(method: str, found: Evidence) -> list[str]:
@@ -54,10 +53,6 @@ def _paired(found: Paired | None) -> str:
         return ""
     star = "\\*" if found.p is not None and found.p < SIGNIFICANT else ""
     return f"{found.low:+.2f} to {found.high:+.2f}{star}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def latency_section(latencies: Sequence[Latency]) -> str:
@@ -76,9 +71,8 @@ def latency_section(latencies: Sequence[Latency]) -> str:
         ]
         for row in latencies
     ]
-    rule = [":--", *["--:"] * (len(names) - 2), ":--"]
     lines = ["## Latency", "", "Medians, from pixels to logits on the device; `fgkd latency` measures.", ""]
-    return "\n".join([*lines, *(_line(row) for row in [names, rule, *rows])]) + "\n"
+    return "\n".join(lines) + "\n" + markdown_table(names, rows, left={0, len(names) - 1})
 
 
 def _across(cells: Sequence[Cell]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from fgkd.record import RunRecord
 from fgkd.report.answers import Book
@@ -20,7 +20,7 @@ from fgkd.report.lines import (
     worn_head,
 )
 from fgkd.report.published import NOT_MEASURED, NOTHING, Published, citation, published_rows, sources_of
-from fgkd.report.sheet import markdown_text, number
+from fgkd.report.sheet import markdown_table, markdown_text, number
 from fgkd.report.tasks import RANKINGS, Ranking, any_retrieval
 
 _LEGEND = """\
@@ -97,7 +97,7 @@ def _group_section(group: Group) -> str:
     if teachers := teacher_lines(group):
         lines += [*(f"- {markdown_text(line)}" for line in teachers), ""]
     names = [group.ranking.title if name == "score" else name for name in _COLUMNS]
-    return "\n".join(lines) + "\n" + _table(names, [_cells(line) for line in lines_of(group)], text_columns={1})
+    return "\n".join(lines) + "\n" + markdown_table(names, [_cells(line) for line in lines_of(group)], left={1})
 
 
 def _published_section(group: Group, published: Published) -> str:
@@ -108,7 +108,7 @@ def _published_section(group: Group, published: Published) -> str:
     cells = [[_italic(r.method), _italic(r.text), f"\\[{sources.index(r.source) + 1}\\]"] for r in rows]
     cited = [f"{number}. {markdown_text(citation(source))}" for number, source in enumerate(sources, 1)]
     head = f"### Published for this pair, {NOT_MEASURED}"
-    return "\n".join([head, "", _table(("method", "top-1 %", "source"), cells, text_columns={0, 2}), *cited]) + "\n"
+    return "\n".join([head, "", markdown_table(("method", "top-1 %", "source"), cells, left={0, 2}), *cited]) + "\n"
 
 
 def _italic(text: str) -> str:
@@ -129,7 +129,7 @@ def _teachers_section(cells: Sequence[Cell]) -> str:
         rows = [_teacher_row(r, ranking) for cell in cells if cell.ranking == ranking for r in cell.records]
         score = f"test {ranking.title}"
         names = ("dataset", "teacher", score, "hold-out top-1 %", "params M", "epochs", "own s", "run")
-        tables += [_table(names, rows, text_columns={0, 1, 7})] if rows else []
+        tables += [markdown_table(names, rows, left={0, 1, 7})] if rows else []
     return "## Teachers trained in this suite\n\n" + "\n".join(tables) if tables else ""
 
 
@@ -153,7 +153,7 @@ def _failures_section(records: Sequence[RunRecord]) -> str:
         return ""
     rows = [[markdown_text(cell) for cell in failure_line(record)] for record in records]
     names = ("run", "dataset", "student", "method", "seed/data seed", "status", "reason")
-    return "## Runs without a result\n\n" + _table(names, rows, text_columns=range(len(names)))
+    return "## Runs without a result\n\n" + markdown_table(names, rows, left=range(len(names)))
 
 
 def _problems_section(problems: Sequence[str]) -> str:
@@ -161,9 +161,3 @@ def _problems_section(problems: Sequence[str]) -> str:
         return ""
     files = [f"- {markdown_text(problem.split(':')[0])}" for problem in problems]
     return "\n".join(["## Records that could not be used", "", *files]) + "\n"
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: Iterable[int]) -> str:
-    left = set(text_columns)
-    rules = [":--" if i in left else "--:" for i in range(len(names))]
-    return "".join(f"| {' | '.join(row)} |\n" for row in [names, rules, *rows])

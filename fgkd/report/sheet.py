@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from fgkd.report.text import csv_text, markdown_text, one_line
+from fgkd.report.text import csv_text, markdown_table, markdown_text, one_line
 
-__all__ = ["csv_text", "markdown_text", "number", "one_line", "to_csv"]
+__all__ = ["csv_text", "markdown_table", "markdown_text", "number", "one_line", "to_csv"]
 
 
 def number(value: object, decimals: int) -> str:

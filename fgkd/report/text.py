@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # What turns the direction of a line around, hides in it, or is no character at all.
@@ -41,3 +42,16 @@ def markdown_text(text: str) -> str:
     """
     line = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN.sub(r"\\\1", line)
+
+
+def markdown_table(names: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """A table whose columns `left` stand left and the others right, ending in a newline; cells are Markdown already.
+
+    Example:
+        >>> print(markdown_table(("method", "top-1 %"), [("kd", "64.6")]), end="")
+        | method | top-1 % |
+        | :-- | --: |
+        | kd | 64.6 |
+    """
+    rules = [":--" if i in left else "--:" for i in range(len(names))]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [names, rules, *rows])

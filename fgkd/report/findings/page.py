@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fgkd.report.evidence import Interval
-from fgkd.report.sheet import markdown_text, number
+from fgkd.report.sheet import markdown_table, markdown_text, number
 
 
 def section(title: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -13,9 +13,7 @@ def section(title: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     told = [[markdown_text(cell) for cell in row] for row in rows]
     if not told:
         return ""
-    rules = [":--" if i == 0 else "--:" for i in range(len(names))]
-    cells = [list(names), rules, *told]
-    return "\n".join([f"## {title}", "", *(f"| {' | '.join(row)} |" for row in cells)]) + "\n"
+    return f"## {title}\n\n{markdown_table(names, told)}"
 
 
 def spread(found: Interval, *, signed: bool = True) -> str:
