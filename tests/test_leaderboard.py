@@ -394,9 +394,9 @@ def test_a_suite_without_records_has_boards(tmp_path):
 def test_the_page_says_what_was_done(suite):
     page = (suite / "README.md").read_text()
     assert "## cub200: small_net taught by big_net" in page
+    recipe = "sgd at 0.05, weight decay 0.0005, cosine"
     assert (
-        "view 224 px (standard), 10 epochs of batches of 8, precision fp32, on cpu, seeds 0, 1, 2, data seeds 0."
-        in page
+        f"view 224 px (standard), 10 epochs of batches of 8, {recipe}, precision fp32, on cpu, seeds 0, 1, 2," in page
     )
     assert "- big_net: test top-1 87.50 % (9 runs)\n- saw test images\n" in page
     crd = next(line for line in page.splitlines() if "crd" in line)

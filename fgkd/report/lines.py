@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Cell, Group, Standing
 from fgkd.report.evidence import Difference, Interval
+from fgkd.report.recipes import recipes_text
 from fgkd.report.sheet import number
 from fgkd.spec import Feed, RunSpec, TeacherSpec
 
@@ -116,13 +117,14 @@ def suite_names(records: Iterable[RunRecord]) -> list[str]:
 
 
 def conditions(group: Group) -> str:
-    """How the runs of the table were made: view, epochs, batch, precision, devices, seeds."""
+    """How the runs of the table were made: view, epochs, batch, recipe, precision, devices, seeds."""
     records = [record for cell in group.cells for record in cell.records]
     feed = lead_cell(group).first.spec.feed
     devices = {r.environment.device for r in records if r.environment.device}
     facts = [
-        f"view {feed.view.size} px ({feed.view.augment})",
+        _view(lead_cell(group).first.spec),
         f"{feed.epochs} epochs of batches of {feed.batch_size}",
+        recipes_text(cell.first.spec.recipe for cell in group.cells),
         f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
         *([_bank(feed)] if feed.bank else []),
         *([SAMPLERS[feed.sampler]] if feed.sampler in SAMPLERS else []),
@@ -133,6 +135,14 @@ def conditions(group: Group) -> str:
         *_listed("data seeds", {r.spec.feed.data_seed for r in records}),
     ]
     return ", ".join(facts)
+
+
+def _view(spec: RunSpec) -> str:
+    """The size of the shared views, and whose network sees them at another."""
+    feed = spec.feed
+    sides = {"student": spec.student, **({"teacher": feed.teacher.backbone} if feed.teacher else {})}
+    others = [f"{one.size} px for the {side}" for side, one in sides.items() if one.size not in (None, feed.view.size)]
+    return ", ".join([f"view {feed.view.size} px ({feed.view.augment})", *others])
 
 
 def _bank(feed: Feed) -> str:

@@ -53,7 +53,8 @@ def sections(text: str) -> dict[str, list[list[str]]]:
 
 def test_the_best_and_what_is_above_kd_or_below_scratch(page):
     (cub, cars) = page[LEADERS]
-    assert cub[:2] == ["A", "cub200: small_net taught by big_net, 10 epochs"]
+    recipe = "sgd at 0.05, weight decay 0.0005, cosine"
+    assert cub[:2] == ["A", f"cub200: small_net taught by big_net, 224 px, 10 epochs, {recipe}"]
     assert cub[2:4] == ["4", "2"]
     assert cub[4].startswith("th_kd, 59.0 (")
     assert cub[5:] == ["1", "2", "2", "1"]  # th_kd; scratch and crd; kd and th_kd; crd
@@ -197,6 +198,7 @@ def test_tables_that_differ_by_their_epochs_or_recipe_alone_count_as_one_setting
     cub, short = made(FIRST, dataset="cub200"), made(SECOND, dataset="cars")
     longer = made({**SECOND, "kd": 60, "kd+crd": 64}, dataset="cars", **other)
     found = sections(findings([cub, short, longer]))
+    assert len({row[1] for row in found[LEADERS]}) == 3, "a reader can tell them apart"
     low, high = stats.t.interval(0.95, 1, 1.75, stats.sem([2.0, (-1.0 + 4.0) / 2]))
     (pairs,) = (row for row in found["What a method adds to another"] if row[0] == "kd+crd over kd")
     assert pairs[1:] == ["+2.0", "-1.0", "+4.0", f"+1.8 ({low:+.1f} to {high:+.1f})", ""]
@@ -432,3 +434,15 @@ def test_learning_rates_are_held_against_each_other_and_searches_lead_nobody():
     ]
     (leader,) = found[LEADERS]
     assert leader[4] == "kd, 60.0"
+
+
+def test_conditions_tell_the_recipe_and_who_sees_other_sizes():
+    spec = run_spec("kd", recipe=Recipe(optimizer="adamw", lr=1e-3, warmup_epochs=1, clip_grad=5))
+    small = spec.model_copy(update={"student": spec.student.model_copy(update={"size": 64})})
+    (group,) = Comparison([record(small, 0.5)]).tables
+    told = conditions(group)
+    assert "view 224 px (standard), 64 px for the student, 10 epochs" in told
+    assert "adamw at 0.001, weight decay 0.0005, cosine, 1-epoch warm-up, gradients clipped at norm 5," in told
+    other = small.model_copy(update={"recipe": Recipe(), "seed": 1})
+    (both,) = Comparison([record(small, 0.5), record(other, 0.5)]).tables
+    assert "2 recipes" in conditions(both)

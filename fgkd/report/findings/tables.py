@@ -11,6 +11,7 @@ from string import ascii_uppercase
 from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.evidence import Interval, paired_interval
 from fgkd.report.lines import heading, lead_cell, ordered_methods
+from fgkd.report.recipes import recipes_text
 
 FEWEST = 3  # methods that make a table worth telling
 WIDE = 10  # methods of a table that says something of the field, not of a few
@@ -41,8 +42,11 @@ class Table:
 
     @property
     def title(self) -> str:
-        """Tables of one pair differ by their recipes, of which the epochs tell most."""
-        return f"{heading(self.group)}, {lead_cell(self.group).first.spec.feed.epochs} epochs"
+        """What is compared, and what tables of one pair differ by: image size, epochs, recipe."""
+        spec = lead_cell(self.group).first.spec
+        size = spec.student.size or spec.feed.view.size
+        recipe = recipes_text(cell.first.spec.recipe for cell in self.group.cells)
+        return f"{heading(self.group)}, {size} px, {spec.feed.epochs} epochs, {recipe}"
 
     @cached_property
     def setting(self) -> tuple[object, ...]:
