@@ -64,7 +64,6 @@ def _cell_row(cell: Cell, ambiguous: bool, blocks: Blocks, device: str | None) -
         "device": device,
         "own": digits(cell.cost("train_seconds", device), 4),
         "shared": digits(cell.cost("shared_seconds", device), 4),
-        "config": cell.identity.config,
         **_spec(cell, blocks),
     }
 

@@ -17,7 +17,7 @@ from fgkd.report.html.safety import digest, script_json, visible
 from fgkd.report.lines import suite_names
 
 SCRIPTS = (
-    *("core", "state", "columns", "filters", "table", "axes", "scatter", "forest", "curves", "calibration"),
+    *("core", "state", "columns", "filters", "table", "axes", "protocol", "scatter", "forest", "curves", "calibration"),
     *("failures", "published", "ranks", "details", "main"),
 )
 

@@ -110,12 +110,13 @@ def test_it_loads_draws_everything_and_asks_for_nothing(tab: Tab, pages: dict[st
     tab.page.wait_for_selector("#scatter svg circle")
     shown = tab.page.locator("main > section:visible").evaluate_all("all => all.map((one) => one.id)")
     assert [name for name in shown if name] == [
-        *("results", "scatter", "forest", "curves", "calibration", "failures", "published", "ranks")
+        *("results", "protocol", "scatter", "forest", "curves", "calibration", "failures", "published", "ranks")
     ]
     assert tab.page.locator("#count").inner_text() == "31 configurations"
     assert len(tab.names()) == 31
     assert tab.page.locator("#curves svg path").count() == 5 * 4 - 1, "a mean and three seeds each; one run failed"
     assert "70.50" in tab.page.locator("#published").inner_text()
+    assert "20 epochs of batches of 8, sgd at" in tab.page.locator("#protocol").inner_text()
     tab.fine()
 
 

@@ -11,6 +11,7 @@ const drawChooser = () => {
   );
 };
 const SECTIONS = {
+  protocol: drawProtocol,
   scatter: drawScatter,
   forest: drawForest,
   curves: drawCurves,
