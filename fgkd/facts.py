@@ -154,10 +154,12 @@ class Environment(Part):
     """Where the numbers were made: versions, device, code; `started` and `finished` are ISO 8601 in UTC.
 
     `code_commit` ends in ``-dirty`` where the working tree differed from the commit. `compiled`: torch compiled the
-    student for training, so that its numbers may differ by rounding from those of one that was not.
+    student for training, so that its numbers may differ by rounding from those of one that was not. `processor`: what
+    the CPU is sold as; None in records from before it was kept.
     """
 
     device: str | None = None
+    processor: str | None = None
     python: str | None = None
     torch: str | None = None
     timm: str | None = None

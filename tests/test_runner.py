@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from fgkd.cli.main import main
 from fgkd.data import opening
 from fgkd.errors import UserError
 from fgkd.leaderboard import check_boards
+from fgkd.models.latency import device_name
 from fgkd.record import read_records
 from fgkd.runner import session
 from fgkd.yardstick import Yardstick
@@ -106,6 +108,7 @@ def test_records_say_what_was_measured_and_what_it_cost(done: Desk) -> None:
     assert mixed.student.deployed_extra
     assert "top1/teacher_head" in mixed.metrics["test_last"]
     assert {"ce", "kd", "loss", "lr", "holdout_top1"} <= set(kd.curve[0])
+    assert kd.environment.processor == scratch.environment.processor == device_name(torch.device("cpu"))
 
 
 def test_the_student_aware_teacher_has_the_students_head(done: Desk) -> None:

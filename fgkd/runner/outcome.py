@@ -18,6 +18,7 @@ import fgkd
 from fgkd.data import ImageData
 from fgkd.facts import CohortFacts, Costs, DataFacts, Environment, StudentFacts, TeacherFacts
 from fgkd.models import cost, weights_hash
+from fgkd.models.latency import device_name
 from fgkd.models.reshaped import head_of
 from fgkd.record import RunRecord, Status, pack_predictions
 from fgkd.spec import RunSpec
@@ -51,6 +52,7 @@ def environment(engine: Engine, started: str) -> Environment:
     libraries = {name: version(name) for name in ("torch", "timm", "accelerate", "albumentations")}
     return Environment(
         device=device,
+        processor=device_name(torch.device("cpu")),
         python=platform.python_version(),
         **libraries,
         fgkd=fgkd.__version__,

@@ -446,3 +446,22 @@ def test_conditions_tell_the_recipe_and_who_sees_other_sizes():
     other = small.model_copy(update={"recipe": Recipe(), "seed": 1})
     (both,) = Comparison([record(small, 0.5), record(other, 0.5)]).tables
     assert "2 recipes" in conditions(both)
+
+
+def test_pairs_of_two_devices_are_counted():
+    """kd on a CPU of a kind: the same kind, another, one not told, and a GPU, whose host does not matter."""
+    places = {
+        "kd": [("cpu (1 threads)", "A"), ("cpu (1 threads)", "A"), ("gpu", "A")],
+        "crd": [("cpu (1 threads)", "A"), ("cpu (1 threads)", "B"), ("gpu", "B")],
+        "fitnet": [("gpu", "A"), ("gpu", "A"), ("cpu (1 threads)", None)],
+        "scratch": [("cpu (1 threads)", None), ("cpu (1 threads)", None), ("gpu", None)],
+    }
+    made_at = [
+        one.model_copy(update={"environment": one.environment.model_copy(update={"device": device, "processor": cpu})})
+        for method, found in places.items()
+        for seed, (device, cpu) in enumerate(found)
+        for one in [record(run_spec(method, seed=seed), 0.5)]
+    ]
+    (title,) = [name for name in sections(findings([Comparison(made_at)])) if name.startswith("Where differences are")]
+    assert sections(findings([Comparison(made_at)]))[title] == [["A", "9", "4", "fitnet"]]
+    assert title not in sections(findings([made(FIRST)])), "nothing to tell of one device"

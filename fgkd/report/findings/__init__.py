@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fgkd.report.comparison import Comparison
 from fgkd.report.findings.contrasts import bought, contrasts
 from fgkd.report.findings.costs import costs, savings
+from fgkd.report.findings.devices import mixed_devices
 from fgkd.report.findings.leaders import leaders, methods
 from fgkd.report.findings.orders import between_tables, within_tables
 from fgkd.report.findings.pooled import pooled_spreads
@@ -40,6 +41,7 @@ def findings(suites: Sequence[Comparison]) -> str:
         pooled_spreads(tables),
         methods(tables),
         contrasts(tables),
+        mixed_devices(tables),
         bought(tables),
         within_tables(tables),
         between_tables(tables),
