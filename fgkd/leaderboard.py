@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,13 @@ from fgkd.report.columns import (
 from fgkd.report.comparison import Cell, Comparison, Standing
 from fgkd.report.console import WIDEST, group_table, legend, published_lines
 from fgkd.report.evidence import Interval
-from fgkd.report.html import Beside, report_page
-from fgkd.report.latency import read_latencies
+from fgkd.report.html import report_page
+from fgkd.report.html.folder import own_beside
 from fgkd.report.markdown import board_markdown
 from fgkd.report.merging import with_duplicates
 from fgkd.report.published import NOTHING, Published, published_or_problem
 from fgkd.report.sheet import to_csv
 from fgkd.report.tasks import any_retrieval
-from fgkd.report.truth import read_truths
 
 SHOWN = 20  # tables in a terminal: more than anybody reads there
 _PERCENT = ("top1", "top1_err", "top5", "top5_err", "teacher_top1", "best_top1", "ece", "agreement")
@@ -289,10 +288,8 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], Compari
         compared = Comparison(records)
         problems = with_duplicates(suite_folder / "records", problems)
         published, unpublished = published_or_problem(suite_folder.absolute().parent)
-        truths, damaged = read_truths(suite_folder)
-        latencies, unread = read_latencies(suite_folder)
-        book = Book(truths)
-        beside = Beside(truths, published=published, latencies=tuple(latencies))
+        own, damaged = own_beside(suite_folder)
+        beside, book = replace(own, published=published), Book(own.truths)
         texts = (
             to_csv(leaderboard(records), DECIMALS),
             to_csv(summary(records, book, compared), SUMMARY_DECIMALS),
@@ -302,12 +299,12 @@ def _board_texts(suite_folder: Path) -> tuple[dict[str, str], list[str], Compari
                 title=suite_folder.name,
                 published=published,
                 book=book,
-                latencies=latencies,
+                latencies=beside.latencies,
                 compared=compared,
             ),
             report_page(records, [*problems, *damaged], title=suite_folder.name, beside=beside, compared=compared),
         )
-        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged, *unpublished, *unread], compared
+        return dict(zip(_NAMES, texts, strict=True)), [*problems, *damaged, *unpublished], compared
 
 
 def print_board(
