@@ -109,7 +109,7 @@ def distill(
             "version": 1,
             "description": "Made by fgkd.distill.",
             "datasets": [images.entry],
-            "teachers": [] if teacher is None else [teacher_entry(teacher, size, images.classes)],
+            "teachers": [] if teacher is None else [teacher_entry(teacher, size)],
             "students": [network_entry(student)],
             "methods": [plain(method)],
             "view": {} if view is None else plain(view),
@@ -130,7 +130,6 @@ class _Images:
 
     entry: dict[str, Any]
     training: int
-    classes: int
     revision: str
 
     @classmethod
@@ -140,7 +139,7 @@ class _Images:
         except ValidationError as error:
             raise UserErrors(f"data.{dotted(e['loc'])}: {explain(e)}" for e in error.errors()) from None
         data = open_dataset(spec, options.data_root, cache=options.cache)
-        return cls(entry, len(data.train), data.num_classes, data.revision)
+        return cls(entry, len(data.train), data.revision)
 
 
 class _Listener(Console):

@@ -16,7 +16,7 @@ OWN = ("folder", "table")
 LOCAL = "local-dir:"
 # Sound for CNNs and token networks, with and without pretraining; tuned on nobody's images.
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "clip_grad": 1.0}
-TEACHER_EPOCHS, WARMUP_SHARE, FEW_CLASSES = 30, 0.1, 4
+TEACHER_EPOCHS, WARMUP_SHARE = 30, 0.1
 
 
 def dataset_entry(data: str | Path | Mapping[str, Any], data_root: Path | None) -> dict[str, Any]:
@@ -109,17 +109,11 @@ def recipe_entry(given: Any, epochs: Any, *, pretrained: bool, gentle: bool) -> 
     return {**ADAMW, "lr": lr, **warmup, **head, **given}
 
 
-def teacher_entry(teacher: Entry, batch_size: int, num_classes: int) -> Any:
-    """A suite's teacher entry: fine-tuned first, unless it says ``train: null``.
-
-    Of four classes or fewer, three times chance is more than one could ask of a teacher; its gate is then halfway from
-    chance to certainty.
-    """
+def teacher_entry(teacher: Entry, batch_size: int) -> Any:
+    """A suite's teacher entry: fine-tuned first, unless it says ``train: null``."""
     entry = {"backbone": network_entry(teacher)} if isinstance(teacher, str) else network_entry(teacher)
     if not isinstance(entry, dict):
         return entry
-    if num_classes <= FEW_CLASSES:
-        entry.setdefault("gate", round((1 + 1 / num_classes) / 2, 4))
     given = entry.get("train", {})
     if not isinstance(given, Mapping):  # None: used as it is; anything else is a fault that the suite's checks tell
         return entry

@@ -35,21 +35,15 @@ def test_named_sets_keep_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_teachers_are_fine_tuned_unless_they_say_otherwise() -> None:
-    entry = teacher_entry("resnet50.a1_in1k", 32, 100)
+    entry = teacher_entry("resnet50.a1_in1k", 32)
     assert entry["train"]["batch_size"] == 32
     assert entry["train"]["recipe"]["lr"] == 1e-4
     assert entry["train"]["recipe"]["head_lr_scale"] == 10
     assert "gate" not in entry
-    assert teacher_entry({"backbone": "resnet50", "train": None}, 32, 100) == {"backbone": "resnet50", "train": None}
-    other = teacher_entry({"backbone": "x", "train": {"epochs": 3, "recipe": {"lr": 0.5}}}, 32, 100)["train"]
+    assert teacher_entry({"backbone": "resnet50", "train": None}, 32) == {"backbone": "resnet50", "train": None}
+    other = teacher_entry({"backbone": "x", "train": {"epochs": 3, "recipe": {"lr": 0.5}}}, 32)["train"]
     assert (other["epochs"], other["recipe"]["lr"], other["recipe"]["optimizer"]) == (3, 0.5, "adamw")
     assert other["recipe"]["warmup_epochs"] == pytest.approx(0.3)
-
-
-@pytest.mark.parametrize(("classes", "gate"), [(2, 0.75), (3, 0.6667), (4, 0.625), (5, None)])
-def test_a_few_classes_get_a_gate_that_can_be_passed(classes: int, gate: float | None) -> None:
-    assert teacher_entry("x", 8, classes).get("gate") == gate
-    assert teacher_entry({"backbone": "x", "gate": 0.1}, 8, classes)["gate"] == 0.1
 
 
 def test_pretrained_students_are_trained_more_gently() -> None:
@@ -98,7 +92,7 @@ def test_folders_of_weights_are_absolute(tmp_path: Path, monkeypatch: pytest.Mon
         "backbone": {"name": absolute},
         "gate": 0.5,
     }
-    assert teacher_entry("local-dir:mine", 8, 10)["backbone"] == absolute
+    assert teacher_entry("local-dir:mine", 8)["backbone"] == absolute
     assert network_entry({"backbone": "resnet18", "kwargs": {"name": "local-dir:x"}})["kwargs"] == {
         "name": "local-dir:x"
     }
