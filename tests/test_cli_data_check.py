@@ -12,8 +12,8 @@ from fgkd.cli.main import main
 from fgkd.data.check import KINDS, examination
 from fgkd.data.check.look import look
 from fgkd.errors import UserErrors
+from fgkd.runner.check.preflight import check
 from fgkd.runner.options import Options
-from fgkd.runner.preflight import check
 from fgkd.spec import DatasetSpec
 from fgkd.suite import load_suite
 from tests.data.check.specimens import HOLE, JPEG, encoded, photo

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from fgkd.runner.pairs import pair_problems
+from fgkd.runner.check.pairs import pair_problems
 from fgkd.spec import RunSpec
 from fgkd.suite import load_suite
 

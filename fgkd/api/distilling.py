@@ -33,7 +33,7 @@ from fgkd.places import cache_folder, parse_precision, weights_folder
 from fgkd.plan import with_ancestors
 from fgkd.record import RunRecord, read_record, record_path, records_folder
 from fgkd.runner import Options
-from fgkd.runner.starts import start_problems
+from fgkd.runner.check.starts import start_problems
 from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
 from fgkd.suite.check import Known

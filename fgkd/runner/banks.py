@@ -9,7 +9,7 @@ from operator import or_
 
 from fgkd.data import ImageData, ViewLoader
 from fgkd.methods.compose import build_method
-from fgkd.runner.progress import SuiteProgress
+from fgkd.runner.observers.progress import SuiteProgress
 from fgkd.runner.supplies import Supplies
 from fgkd.signals import Needs
 from fgkd.spec import Feed, RunSpec

@@ -11,9 +11,9 @@ from fgkd.models.store import WeightStore
 from fgkd.record import RunRecord, record_path, recorded_ids, write_record
 from fgkd.report.truth import Truth, write_truth
 from fgkd.runner.admission import with_bar
+from fgkd.runner.check.space import refused_by_disk
 from fgkd.runner.outcome import Fault, bare_record, make_record, weight_facts
 from fgkd.runner.rerun import Rerun
-from fgkd.runner.space import refused_by_disk
 from fgkd.spec import RunSpec
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fgkd.files import write_text
-from fgkd.runner.ledger import locked
+from fgkd.runner.sharing.ledger import locked
 
 
 class Rerun:

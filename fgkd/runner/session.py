@@ -25,26 +25,26 @@ from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.adoption import adopt
 from fgkd.runner.banks import live_reason
 from fgkd.runner.calibrate import Calibration
-from fgkd.runner.claims import Claims
+from fgkd.runner.check.forecast import forecasts
+from fgkd.runner.check.preflight import check, network_problems
+from fgkd.runner.check.qualms import batch_problems, twins
+from fgkd.runner.check.space import check_space, disk_told, needs, refused_by_disk
 from fgkd.runner.finish import Recorder
-from fgkd.runner.following import followers
-from fgkd.runner.forecast import forecasts
 from fgkd.runner.grace import Grace
-from fgkd.runner.ledger import Holder, locked
-from fgkd.runner.onlookers import Onlooker
+from fgkd.runner.observers.following import followers
+from fgkd.runner.observers.onlookers import Onlooker
+from fgkd.runner.observers.progress import SuiteProgress
 from fgkd.runner.options import Options
 from fgkd.runner.outcome import code_commit
 from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, plan_for, rerun_of, shard
-from fgkd.runner.preflight import check, network_problems
-from fgkd.runner.progress import SuiteProgress
-from fgkd.runner.qualms import batch_problems, twins
 from fgkd.runner.resume import Checkpoints
+from fgkd.runner.sharing.claims import Claims
+from fgkd.runner.sharing.ledger import Holder, locked
+from fgkd.runner.sharing.turns import Turn, Turns
 from fgkd.runner.sizes import size_of
-from fgkd.runner.space import check_space, disk_told, needs, refused_by_disk
 from fgkd.runner.summary import failures, still_running
 from fgkd.runner.supplies import Supplies
 from fgkd.runner.training import Training
-from fgkd.runner.turns import Turn, Turns
 from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar

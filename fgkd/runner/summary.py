@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from fgkd.record import RunRecord
-from fgkd.runner.ledger import Holder
+from fgkd.runner.sharing.ledger import Holder
 
 ADVICE = {
     "oom": "not even alone did they fit: a smaller batch_size or view.size, --mixed_precision bf16, or a larger device",

@@ -18,8 +18,8 @@ from fgkd.models.store import WeightStore
 from fgkd.plan import contest
 from fgkd.record import records_folder
 from fgkd.runner.admission import Baselines
+from fgkd.runner.check.qualms import teacher_problems
 from fgkd.runner.options import Options
-from fgkd.runner.qualms import teacher_problems
 from fgkd.spec import Feed, RunSpec, TeacherSpec, teacher_run
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar, bar_for, bar_problem

@@ -11,12 +11,12 @@ from fgkd.data import ImageData
 from fgkd.errors import UserError
 from fgkd.plan import PlannedCohort, part_of
 from fgkd.runner.banks import Banks
+from fgkd.runner.check.space import refused_by_disk
 from fgkd.runner.finish import Recorder
 from fgkd.runner.grace import Grace
+from fgkd.runner.observers.progress import SuiteProgress
 from fgkd.runner.outcome import Fault
-from fgkd.runner.progress import SuiteProgress
 from fgkd.runner.resume import Checkpoints, facts_of
-from fgkd.runner.space import refused_by_disk
 from fgkd.runner.supplies import Supplies
 from fgkd.spec import RunSpec
 from fgkd.teacher.live import Teacher

@@ -21,7 +21,7 @@ from fgkd.leaderboard import check_boards
 from fgkd.models import hub
 from fgkd.record import read_records, records_folder
 from fgkd.runner import Options, session
-from fgkd.runner.starts import start_problems
+from fgkd.runner.check.starts import start_problems
 
 TEACHER = {"backbone": "test_resnet", "gate": 0.0, "train": {"epochs": 1}}
 SMALL: dict[str, Any] = {"student": "test_efficientnet", "epochs": 1, "view": {"size": 32}, "verbose": False}

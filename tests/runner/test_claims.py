@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from filelock import SoftFileLock
 
-from fgkd.runner import ledger as ledger_module
-from fgkd.runner.claims import Claims
-from fgkd.runner.ledger import Ledger, lock_file, locked, machine
+from fgkd.runner.sharing import ledger as ledger_module
+from fgkd.runner.sharing.claims import Claims
+from fgkd.runner.sharing.ledger import Ledger, lock_file, locked, machine
 
 Child = Callable[[Callable[[], None]], int]
 

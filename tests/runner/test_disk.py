@@ -16,9 +16,10 @@ from safetensors import SafetensorError
 from fgkd.errors import UserError
 from fgkd.models import weights as weights_module
 from fgkd.record import read_records
-from fgkd.runner import session, space
+from fgkd.runner import session
+from fgkd.runner.check import space
+from fgkd.runner.check.space import Need, check_space, disk_told, refused_by_disk, size
 from fgkd.runner.finish import Recorder
-from fgkd.runner.space import Need, check_space, disk_told, refused_by_disk, size
 from tests.faulty import Faulty
 from tests.runner.bench_desk import Desk
 

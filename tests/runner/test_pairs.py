@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fgkd.runner.pairs import pair_problems
+from fgkd.runner.check.pairs import pair_problems
 from fgkd.suite.values import make_suite
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fgkd.runner.qualms import recipe_problems
+from fgkd.runner.check.qualms import recipe_problems
 from tests.train.room import run
 
 

@@ -15,8 +15,8 @@ from fgkd.data import EvalLoader, TrainLoader, open_dataset
 from fgkd.errors import UserErrors
 from fgkd.models import create_backbone
 from fgkd.models.eyes import Eyes
+from fgkd.runner.check.preflight import network_problems
 from fgkd.runner.options import Options
-from fgkd.runner.preflight import network_problems
 from fgkd.runner.session import dry_run
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.spec import BackboneSpec, DatasetSpec, Feed, MethodPart, MethodSpec, RunSpec, TeacherSpec, ViewSpec

@@ -18,11 +18,11 @@ from fgkd.cli.main import main
 from fgkd.models import weights_hash
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.report.live.status import ProcessStatus, progress_file, seen_in
-from fgkd.runner import beacon as beacon_module
-from fgkd.runner.beacon import Beacon
-from fgkd.runner.onlookers import Onlooker
-from fgkd.runner.progress import SuiteProgress
-from fgkd.runner.tracking import Place, Trackers, figures, tracker_problems
+from fgkd.runner.observers import beacon as beacon_module
+from fgkd.runner.observers.beacon import Beacon
+from fgkd.runner.observers.onlookers import Onlooker
+from fgkd.runner.observers.progress import SuiteProgress
+from fgkd.runner.observers.tracking import Place, Trackers, figures, tracker_problems
 from fgkd.train.cohort import Cohort
 from tests.train.room import EPOCHS, Room, run
 

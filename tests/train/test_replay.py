@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from fgkd.errors import UserErrors
 from fgkd.methods.orthogonal import orthogonal_linear
 from fgkd.models.surgery import Inserted
+from fgkd.runner.check.preflight import check
 from fgkd.runner.options import Options
-from fgkd.runner.preflight import check
 from fgkd.signals import Needs, Signals
 from fgkd.train import replay
 from fgkd.train.engine import Engine
@@ -95,7 +95,7 @@ def test_the_flag_reaches_every_learner(
             self.replays = replays
 
     monkeypatch.setattr("fgkd.runner.session.Engine", Willing)
-    monkeypatch.setattr("fgkd.runner.preflight._graph_problems", lambda options: [])
+    monkeypatch.setattr("fgkd.runner.check.preflight._graph_problems", lambda options: [])
     launched, replaying = (Desk(tmp_path / name, ("scratch", "kd")) for name in ("launched", "replaying"))
     launched.folder.mkdir()
     replaying.folder.mkdir()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fgkd.plan import Plan, PlannedCohort, part_of
-from fgkd.runner.claims import Claims
-from fgkd.runner.ledger import Holder
+from fgkd.runner.sharing.claims import Claims
+from fgkd.runner.sharing.ledger import Holder
 
 PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two looks while others are at work
 

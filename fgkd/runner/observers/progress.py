@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from fgkd.plan import Plan, PlannedCohort
-from fgkd.runner.onlookers import Onlooker
+from fgkd.runner.observers.onlookers import Onlooker
 from fgkd.train.cohort import Cohort
 
 LOOK_EVERY = 1.0  # seconds between two notes beside the bar

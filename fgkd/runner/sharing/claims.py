@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
 
-from fgkd.runner.ledger import STALE, Holder, Ledger
+from fgkd.runner.sharing.ledger import STALE, Holder, Ledger
 
 
 class Claims:

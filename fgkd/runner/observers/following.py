@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fgkd.runner.beacon import Beacon
-from fgkd.runner.onlookers import Onlooker
+from fgkd.runner.observers.beacon import Beacon
+from fgkd.runner.observers.onlookers import Onlooker
+from fgkd.runner.observers.tracking import FOLDER, Place, Trackers
 from fgkd.runner.options import Options
-from fgkd.runner.tracking import FOLDER, Place, Trackers
 
 
 def followers(

@@ -18,7 +18,7 @@ from accelerate.utils import LoggerType
 
 from fgkd.errors import near_names
 from fgkd.plan import Plan, PlannedCohort
-from fgkd.runner.onlookers import Onlooker
+from fgkd.runner.observers.onlookers import Onlooker
 from fgkd.spec import RunSpec
 from fgkd.train.cohort import Cohort
 from fgkd.train.learner import Learner

@@ -14,14 +14,14 @@ from fgkd.errors import UserError, UserErrors
 from fgkd.models import problems as backbone_problems
 from fgkd.models.hub import forget_answers
 from fgkd.models.store import WeightStore
+from fgkd.runner.check.pairs import pair_problems
+from fgkd.runner.check.qualms import batch_problems, recipe_problems, teacher_problems
+from fgkd.runner.check.revisions import revision_problems
+from fgkd.runner.check.starts import start_problems
+from fgkd.runner.check.verdicts import verdict_problems
+from fgkd.runner.observers.tracking import tracker_problems
 from fgkd.runner.options import Options
-from fgkd.runner.pairs import pair_problems
-from fgkd.runner.qualms import batch_problems, recipe_problems, teacher_problems
-from fgkd.runner.revisions import revision_problems
 from fgkd.runner.sizes import KnownSizes, Size, size_of
-from fgkd.runner.starts import start_problems
-from fgkd.runner.tracking import tracker_problems
-from fgkd.runner.verdicts import verdict_problems
 from fgkd.spec import BackboneSpec, DatasetSpec, RunSpec
 
 SOME = 2  # classes, where a data set is not to be had: its networks are looked at all the same

@@ -13,7 +13,7 @@ from typing import Any
 
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.report.live.status import CohortStatus, LearnerStatus, ProcessStatus, progress_file, seen_in
-from fgkd.runner.onlookers import Onlooker
+from fgkd.runner.observers.onlookers import Onlooker
 from fgkd.train.cohort import Cohort
 from fgkd.train.learner import Learner
 
