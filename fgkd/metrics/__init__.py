@@ -1,9 +1,8 @@
-"""What networks are judged by: pure functions of tensors, and accumulators that take batches and wait for no device.
+"""What networks are judged by: pure functions of tensors, and a thinned store of a split too large to keep.
 
 N samples, K classes, D width of an embedding. Shares are in [0, 1].
 """
 
-from fgkd.metrics.accuracy import TopK
 from fgkd.metrics.calibration import fit_temperature, reliability
 from fgkd.metrics.samples import figures, judge
 from fgkd.metrics.summarise import summarise, summarise_embeddings, verification_roc
@@ -11,7 +10,6 @@ from fgkd.metrics.thinning import Thinned
 
 __all__ = [
     "Thinned",
-    "TopK",
     "figures",
     "fit_temperature",
     "judge",

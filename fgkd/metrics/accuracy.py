@@ -30,54 +30,28 @@ def target_ranks(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.where(logits.isnan().any(1), torch.iinfo(torch.int64).max, ranks)
 
 
-def top_k(logits: Tensor, targets: Tensor, k: int = 1) -> Tensor:
-    """Share of samples whose target is among the k highest classes; scalar. With k >= K it is 1 for finite logits."""
-    return (target_ranks(logits, targets) < k).double().mean()
-
-
-class TopK:
-    """Counts correct answers batch by batch on the device of the first batch.
+def accuracies(ranks: Tensor, targets: Tensor) -> dict[str, float]:
+    """Shares of a split that is right.
 
     Args:
-        num_classes: K.
-        ks: which top-k; one above K is taken as K.
+        ranks: (N,), of the targets, see `target_ranks`.
+        targets: (N,) int64.
+
+    Returns:
+        ``top1`` and ``top5`` over samples, and ``mean_class_accuracy``: top-1 by class, then the mean of classes with
+        samples. Of five classes or fewer the top-5 of finite logits is 1.
+
+    Raises:
+        ValueError: there are no samples.
 
     Example:
-        >>> meter = TopK(num_classes=3, ks=(1, 2))
-        >>> meter.update(torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.1, 0.4]]), torch.tensor([1, 2]))
-        >>> meter.compute()
-        {'top1': 0.5, 'top2': 1.0, 'mean_class_accuracy': 0.5}
+        >>> accuracies(torch.tensor([0, 0, 6, 0]), torch.tensor([0, 0, 0, 2]))
+        {'top1': 0.75, 'top5': 0.75, 'mean_class_accuracy': 0.8333333333333333}
     """
-
-    def __init__(self, num_classes: int, ks: tuple[int, ...] = (1, 5)) -> None:
-        self.num_classes, self.ks = num_classes, ks
-        self._hits: Tensor | None = None  # (len(ks) + 1, K): right within k by class; last row: samples of the class
-
-    def update(self, logits: Tensor, targets: Tensor) -> None:
-        """Add a batch: logits (B, K), targets (B,)."""
-        self.add(target_ranks(logits, targets), targets)
-
-    def add(self, ranks: Tensor, targets: Tensor) -> None:
-        """Add a batch of which the `target_ranks` (B,) are known."""
-        if self._hits is None:
-            self._hits = torch.zeros(len(self.ks) + 1, self.num_classes, dtype=torch.int64, device=ranks.device)
-        rows = torch.stack([*(ranks < k for k in self.ks), torch.ones_like(ranks, dtype=torch.bool)])
-        self._hits.index_add_(1, targets, rows.long())
-
-    def compute(self) -> dict[str, float]:
-        """``top{k}`` over samples, and ``mean_class_accuracy``: top-1 by class, then the mean of classes with samples.
-
-        Raises:
-            ValueError: nothing was counted yet.
-        """
-        if self._hits is None or not self._hits[-1].any():
-            raise ValueError("top-k: expected at least one sample, got none")
-        counts = self._hits.double().cpu()
-        hits, samples = counts[:-1], counts[-1]
-        found = {f"top{k}": float(row.sum() / samples.sum()) for k, row in zip(self.ks, hits, strict=True)}
-        return {**found, "mean_class_accuracy": _class_mean(hits[self.ks.index(1)], samples)} if 1 in self.ks else found
-
-
-def _class_mean(hits: Tensor, samples: Tensor) -> float:
-    seen = samples > 0
-    return float((hits[seen] / samples[seen]).mean())
+    if not len(targets):
+        raise ValueError("accuracies: expected at least one sample, got none")
+    samples = targets.bincount().double()
+    right = targets[ranks < 1].bincount(minlength=len(samples)).double()
+    by_class = (right / samples)[samples > 0]
+    top1, top5 = ((ranks < k).double().mean() for k in (1, 5))
+    return {"top1": float(top1), "top5": float(top5), "mean_class_accuracy": float(by_class.mean())}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fgkd.metrics.accuracy import TopK, target_ranks
+from fgkd.metrics.accuracy import accuracies, target_ranks
 from fgkd.metrics.calibration import brier_by_sample, calibration_error, confidence, nll_by_sample
 from fgkd.metrics.fidelity import agree_by_sample, kl_by_sample
 
@@ -54,8 +54,6 @@ def figures(samples: Samples, targets: Tensor) -> dict[str, float]:
         ``top1``, ``top5``, ``mean_class_accuracy``, ``nll``, ``brier``, ``ece`` (bins of equal width), ``ece_mass``;
         ``agreement``, ``kl_to_teacher``, ``ece_calibrated`` where the samples tell. What is not finite is left out.
     """
-    meter = TopK(int(targets.max()) + 1)  # classes above have no samples, and so no accuracy
-    meter.add(samples["rank"], targets)
     right = samples["rank"] == 0
     found = {
         "nll": samples["nll"].mean(),
@@ -67,7 +65,7 @@ def figures(samples: Samples, targets: Tensor) -> dict[str, float]:
         found |= {"agreement": samples["agrees"].mean(), "kl_to_teacher": samples["kl"].mean()}
     if "calibrated" in samples:
         found["ece_calibrated"] = calibration_error(samples["calibrated"], right)
-    return meter.compute() | finite(found)
+    return accuracies(samples["rank"], targets) | finite(found)
 
 
 def finite(found: Mapping[str, Tensor]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fgkd.metrics.accuracy import TopK, predictions, target_ranks, top_k
+from fgkd.metrics.accuracy import accuracies, predictions, target_ranks
 
 
 def looped_rank(row, target):
@@ -30,19 +30,17 @@ def test_ranks_are_those_of_a_sorted_list(n, classes, seed, levels):
     logits, targets = some(n, classes, seed, levels)
     expected = [looped_rank(row, t) for row, t in zip(logits.tolist(), targets.tolist(), strict=True)]
     assert target_ranks(logits, targets).tolist() == expected
-    assert top_k(logits, targets, 5).item() == pytest.approx(sum(rank < 5 for rank in expected) / n)
-    assert top_k(logits, targets).item() == pytest.approx((logits.argmax(1) == targets).double().mean().item())
 
 
-@pytest.mark.parametrize("batch", [1, 7, 50])
-def test_the_meter_is_the_loop_whatever_the_batches(batch):
+def judged(logits, targets):
+    return accuracies(target_ranks(logits, targets), targets)
+
+
+def test_shares_are_those_of_the_loop():
     logits, targets = some(50, 8, levels=4)
-    meter = TopK(8)
-    for x, y in zip(logits.split(batch), targets.split(batch), strict=True):
-        meter.update(x, y)
     right = [looped_rank(row, t) for row, t in zip(logits.tolist(), targets.tolist(), strict=True)]
     by_class = [[r == 0 for r, t in zip(right, targets.tolist(), strict=True) if t == k] for k in range(8)]
-    assert meter.compute() == pytest.approx(
+    assert judged(logits, targets) == pytest.approx(
         {
             "top1": sum(r < 1 for r in right) / 50,
             "top5": sum(r < 5 for r in right) / 50,
@@ -52,33 +50,31 @@ def test_the_meter_is_the_loop_whatever_the_batches(batch):
 
 
 def test_classes_weigh_alike_and_absent_ones_not_at_all():
-    meter = TopK(5)
-    meter.update(torch.eye(5)[[0, 0, 0, 1]], torch.tensor([0, 0, 0, 2]))
-    assert meter.compute() == pytest.approx({"top1": 0.75, "top5": 1.0, "mean_class_accuracy": 0.5})
+    assert judged(torch.eye(5)[[0, 0, 0, 1]], torch.tensor([0, 0, 0, 2])) == pytest.approx(
+        {"top1": 0.75, "top5": 1.0, "mean_class_accuracy": 0.5}
+    )
 
 
 def test_fewer_than_five_classes_make_top5_certain():
     logits, targets = some(20, 3)
-    assert top_k(logits, targets, 5).item() == 1
+    assert judged(logits, targets)["top5"] == 1
 
 
 def test_a_diverged_network_is_never_right():
     logits, targets = torch.full((4, 3), torch.nan), torch.zeros(4, dtype=torch.long)
     logits[0] = torch.tensor([1.0, 0, 0])
     assert predictions(logits).tolist() == [0, -1, -1, -1]
-    assert [top_k(logits, targets, k).item() for k in (1, 3, 5)] == [0.25, 0.25, 0.25]
+    assert [judged(logits, targets)[name] for name in ("top1", "top5")] == [0.25, 0.25]
 
 
-def test_nothing_counted_is_an_error():
+def test_a_split_without_samples_is_an_error():
     with pytest.raises(ValueError, match="at least one sample"):
-        TopK(3).compute()
+        judged(*some(0, 3))
 
 
 def test_torchmetrics_agrees():
     functional = pytest.importorskip("torchmetrics.functional")
     logits, targets = some(300, 20)
-    meter = TopK(20)
-    meter.update(logits, targets)
     ask = lambda **how: functional.accuracy(logits, targets, task="multiclass", num_classes=20, **how).item()
     expected = {"top1": ask(), "top5": ask(top_k=5), "mean_class_accuracy": ask(average="macro")}
-    assert meter.compute() == pytest.approx(expected, abs=1e-6)
+    assert judged(logits, targets) == pytest.approx(expected, abs=1e-6)
