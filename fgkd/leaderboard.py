@@ -43,6 +43,7 @@ from fgkd.report.console import WIDEST, group_table, legend, published_lines
 from fgkd.report.evidence import Interval
 from fgkd.report.html import report_page
 from fgkd.report.html.folder import own_beside
+from fgkd.report.lines import headings
 from fgkd.report.markdown import board_markdown
 from fgkd.report.merging import with_duplicates
 from fgkd.report.published import NOTHING, Published, published_or_problem
@@ -320,8 +321,8 @@ def print_board(
     console = console or Console(width=None if sys.stdout.isatty() else WIDEST)
     width = min(WIDEST, console.width)
     tables = (compared or Comparison(records)).tables
-    for group in tables[:SHOWN]:
-        console.print(group_table(group, width, plain=not console.is_terminal), width=width)
+    for group, title in zip(tables[:SHOWN], headings(tables), strict=False):
+        console.print(group_table(group, title, width, plain=not console.is_terminal), width=width)
         if (others := published_lines(group, published)) is not None:
             console.print(others, width=width)
     if len(tables) > SHOWN:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fgkd.record import RunRecord
 from fgkd.report.comparison import Group
-from fgkd.report.lines import Line, heading, lines_of
+from fgkd.report.lines import Line, lines_of
 from fgkd.report.published import NOT_MEASURED, Published, published_rows, sources_of
 from fgkd.report.sheet import one_line
 from fgkd.report.tasks import any_retrieval
@@ -32,19 +32,20 @@ def legend(records: Sequence[RunRecord]) -> str:
     return _LEGEND.replace("top-1 %", "top-1 %, recall@1 %") if any_retrieval(records) else _LEGEND
 
 
-def group_table(group: Group, width: int = WIDEST, *, plain: bool = False) -> Table:
+def group_table(group: Group, title: str, width: int = WIDEST, *, plain: bool = False) -> Table:
     """One table, best configuration first and bold; below 90 columns without parameters and counts of runs.
 
     Args:
+        title: see `headings`.
         plain: rules of ASCII, for output that is no terminal.
     """
     names = _WIDE if width >= 90 else _NARROW
-    caption = Text(one_line(heading(group)), style="bold")
+    caption = Text(one_line(title), style="bold")
     table = Table(title=caption, box=_PLAIN if plain else box.SIMPLE_HEAD, title_justify="left")
     for name in names:
         number = name != "method"
-        title = group.ranking.title if name == "score" else name
-        table.add_column(title, justify="right" if number else "left", no_wrap=number, overflow="fold")
+        head = group.ranking.title if name == "score" else name
+        table.add_column(head, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for line in lines_of(group):
         cells = _cells(line)
         table.add_row(*(Text(cells[name]) for name in names), style="bold" if line.best else None)

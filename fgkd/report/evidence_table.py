@@ -8,7 +8,7 @@ from fgkd.report.across import critical_difference
 from fgkd.report.answers import Book, Evidence
 from fgkd.report.comparison import Cell, Comparison, Group
 from fgkd.report.latency import Latency
-from fgkd.report.lines import SIGNIFICANT, heading, ordered_methods
+from fgkd.report.lines import SIGNIFICANT, headings, ordered_methods
 from fgkd.report.resampling import DRAWS, Paired
 from fgkd.report.sheet import markdown_table, markdown_text, number
 
@@ -26,20 +26,23 @@ _COLUMNS = ("method", "rank", "vs scratch", "vs kd", "churn %")
 
 def evidence_section(compared: Comparison, book: Book) -> str:
     """The section, ending in a newline; "" where no table's test labels are kept."""
-    tables = [text for group in compared.tables if (text := _table(group, book))]
+    titles = headings(compared.tables)
+    tables = [
+        text for group, title in zip(compared.tables, titles, strict=True) if (text := _table(group, title, book))
+    ]
     if not tables:
         return ""
     return "\n".join([TITLE, "", _LEGEND, *tables, _across(compared.cells)])
 
 
-def _table(group: Group, book: Book) -> str:
+def _table(group: Group, title: str, book: Book) -> str:
     found = book.of(group)
     if not any(e.scratch or e.kd or e.rank for e in found.values()):
         return ""
     images = next((p.images for e in found.values() for p in (e.scratch, e.kd) if p), 0)
-    title = f"{heading(group)}; {images} images" if images else heading(group)
     rows = [_row(name, found[id(cell)]) for cell, name in ordered_methods(group) if found[id(cell)]]
-    return f"**{markdown_text(title)}**\n\n{markdown_table(_COLUMNS, rows)}"
+    counted = f"; {images} images" if images else ""
+    return f"**{markdown_text(title + counted)}**\n\n{markdown_table(_COLUMNS, rows)}"
 
 
 def _row(method: str, found: Evidence) -> list[str]:

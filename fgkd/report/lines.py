@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fgkd.record import RunRecord
@@ -99,6 +99,25 @@ def heading(group: Group) -> str:
     return f"{dataset.name}{protocol}: {cell.student}{taught}"
 
 
+def headings(groups: Sequence[Group]) -> list[str]:
+    """The headings of one page's tables; those that would read the same tell what sets them apart."""
+    plain = [heading(group) for group in groups]
+    twins: dict[str, list[Group]] = defaultdict(list)
+    for group, text in zip(groups, plain, strict=True):
+        twins[text].append(group)
+    return [text + _apart(group, twins[text]) for group, text in zip(groups, plain, strict=True)]
+
+
+def _apart(group: Group, twins: Sequence[Group]) -> str:
+    """The shortest fact that no other of the twins has, or a digest; blank for one that is alone, or has the usual."""
+    protocols = [_protocol(twin) for twin in twins]
+    mine = _protocol(group)
+    own = [fact for fact, facts in zip(mine, zip(*protocols, strict=True), strict=True) if facts.count(fact) == 1]
+    if len(twins) == 1 or own == [""]:
+        return ""
+    return f", {min(filter(None, own), key=len, default=lead_cell(group).identity.config)}"
+
+
 def lead_cell(group: Group) -> Cell:
     """The cell whose teacher is plain, where there is one: SH-KD's wears a student's head and may be labelled so."""
     plain = (c for c in group.taught if not (c.first.spec.feed.teacher and c.first.spec.feed.teacher.head_from))
@@ -119,15 +138,9 @@ def suite_names(records: Iterable[RunRecord]) -> list[str]:
 def conditions(group: Group) -> str:
     """How the runs of the table were made: view, epochs, batch, recipe, precision, devices, seeds."""
     records = [record for cell in group.cells for record in cell.records]
-    feed = lead_cell(group).first.spec.feed
     devices = {r.environment.device for r in records if r.environment.device}
     facts = [
-        _view(lead_cell(group).first.spec),
-        f"{feed.epochs} epochs of batches of {feed.batch_size}",
-        recipes_text(cell.first.spec.recipe for cell in group.cells),
-        f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
-        *([_bank(feed)] if feed.bank else []),
-        *([SAMPLERS[feed.sampler]] if feed.sampler in SAMPLERS else []),
+        *filter(None, _protocol(group)),
         *_listed("on", devices),
         *([f"seconds of those on {group.device}"] if len(devices) > 1 else []),
         *(["students compiled by torch in some runs"] if any(r.environment.compiled for r in records) else []),
@@ -135,6 +148,19 @@ def conditions(group: Group) -> str:
         *_listed("data seeds", {r.spec.feed.data_seed for r in records}),
     ]
     return ", ".join(facts)
+
+
+def _protocol(group: Group) -> list[str]:
+    """What was asked of all runs of a table; blank where it is the usual."""
+    feed = lead_cell(group).first.spec.feed
+    return [
+        _view(lead_cell(group).first.spec),
+        f"{feed.epochs} epochs of batches of {feed.batch_size}",
+        recipes_text(cell.first.spec.recipe for cell in group.cells),
+        f"precision {'fp32' if feed.precision == 'no' else feed.precision}",
+        _bank(feed) if feed.bank else "",
+        SAMPLERS.get(feed.sampler, ""),
+    ]
 
 
 def _view(spec: RunSpec) -> str:

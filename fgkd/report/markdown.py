@@ -13,7 +13,7 @@ from fgkd.report.lines import (
     Line,
     conditions,
     failure_line,
-    heading,
+    headings,
     lines_of,
     suite_names,
     teacher_lines,
@@ -65,7 +65,11 @@ def board_markdown(
     compared = compared or Comparison(records)
     sections = [
         _head(records, title),
-        *(part for group in compared.tables for part in (_group_section(group), _published_section(group, published))),
+        *(
+            part
+            for group, title in zip(compared.tables, headings(compared.tables), strict=True)
+            for part in (_group_section(group, title), _published_section(group, published))
+        ),
         evidence_section(compared, book or Book({})),
         latency_section(latencies),
         _teachers_section([cell for cell in compared.cells if cell.first.spec.role == "teacher"]),
@@ -92,8 +96,8 @@ def _code(records: Sequence[RunRecord]) -> str:
     return f" Code: {markdown_text(', '.join(commits))}." if commits else ""
 
 
-def _group_section(group: Group) -> str:
-    lines = [f"## {markdown_text(heading(group))}", "", f"{markdown_text(conditions(group))}.", ""]
+def _group_section(group: Group, title: str) -> str:
+    lines = [f"## {markdown_text(title)}", "", f"{markdown_text(conditions(group))}.", ""]
     if teachers := teacher_lines(group):
         lines += [*(f"- {markdown_text(line)}" for line in teachers), ""]
     names = [group.ranking.title if name == "score" else name for name in _COLUMNS]

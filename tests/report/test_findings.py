@@ -15,7 +15,7 @@ from fgkd.report.evidence import pooled
 from fgkd.report.findings import findings
 from fgkd.report.html.configurations import cell_rows
 from fgkd.report.html.packing import Blocks
-from fgkd.report.lines import conditions, lines_of
+from fgkd.report.lines import conditions, headings, lines_of
 from fgkd.spec import Recipe, teacher_run
 from tests.board_factory import TEACHER, record, run_spec, suite_records
 
@@ -465,3 +465,16 @@ def test_pairs_of_two_devices_are_counted():
     (title,) = [name for name in sections(findings([Comparison(made_at)])) if name.startswith("Where differences are")]
     assert sections(findings([Comparison(made_at)]))[title] == [["A", "9", "4", "fitnet"]]
     assert title not in sections(findings([made(FIRST)])), "nothing to tell of one device"
+
+
+def test_tables_of_one_pair_are_headed_by_what_sets_them_apart():
+    longer, cut = run_spec(epochs=30), run_spec(epochs=30, recipe=Recipe(clip_grad=5))
+    other = run_spec(epochs=30, teacher=TEACHER.model_copy(update={"seed": 7}))
+    heads = lambda *specs: headings(Comparison([record(spec, 0.5) for spec in specs]).tables)
+    assert heads(longer) == ["cub200: small_net taught by big_net"]
+    assert heads(run_spec(), longer) == [
+        "cub200: small_net taught by big_net, 10 epochs of batches of 8",
+        "cub200: small_net taught by big_net, 30 epochs of batches of 8",
+    ]
+    assert len(set(heads(longer, other))) == 2, "by a digest where only their teachers' trainings differ"
+    assert len(heads(longer, cut)) == 1, "another recipe is another row of one table"

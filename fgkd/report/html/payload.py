@@ -16,7 +16,7 @@ from fgkd.report.html.mistakes import Pictures, mistake_rows
 from fgkd.report.html.packing import Blocks, columns
 from fgkd.report.html.runs import cost_names, metric_names, run_rows
 from fgkd.report.latency import Latency
-from fgkd.report.lines import conditions, heading, lead_cell, teacher_lines
+from fgkd.report.lines import conditions, headings, lead_cell, teacher_lines
 from fgkd.report.published import NOTHING, Published, published_rows
 
 
@@ -52,17 +52,19 @@ def payload(
         "cells": columns(with_latency(cell_rows(cells, blocks), cells, beside.latencies)),
         "latencyPlace": beside.latencies[0].place if beside.latencies else "",
         "runs": columns(run_rows(records, of_run, blocks)),
-        "groups": [_group(group, numbers, beside, blocks) for group in groups],
+        "groups": [
+            _group(group, title, numbers, beside, blocks) for group, title in zip(groups, headings(groups), strict=True)
+        ],
         "confusions": confusions,
         "reliability": {i: found for i, cell in enumerate(cells) if (found := reliability_of(cell))},
         "blocks": blocks.all,
     }
 
 
-def _group(group: Group, numbers: dict[int, int], beside: Beside, blocks: Blocks) -> dict[str, Any]:
+def _group(group: Group, title: str, numbers: dict[int, int], beside: Beside, blocks: Blocks) -> dict[str, Any]:
     lead = lead_cell(group)
     return {
-        "heading": heading(group),
+        "heading": title,
         "dataset": dataset_of(lead),
         "student": lead.student,
         "teacher": lead.teacher,
