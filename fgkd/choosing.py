@@ -84,7 +84,9 @@ def whole_id(wanted: str, run_ids: Iterable[str]) -> str:
             f"run {wanted!r}: expected the beginning of one id, but {len(found)} runs begin so: {shown}; write more of "
             "the one meant"
         )
-    hint = f"did you mean {' or '.join(near)}?" if (near := near_names(wanted, known)) else "fgkd board shows them"
+    hint = (
+        f"did you mean {' or '.join(near)}?" if (near := near_names(wanted, known)) else "fgkd board --runs lists them"
+    )
     raise UnknownNameError(f"unknown run {wanted!r} among {len(known)} recorded ones; {hint}")
 
 

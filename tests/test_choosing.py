@@ -69,6 +69,22 @@ def test_every_command_takes_the_same_three_spellings(
     command(wanted, ["--results", str(results), "--suite", "benchmarks/tiny.yaml"], capsys)
 
 
+def test_the_ids_that_commands_take_are_listed(results: Path, capsys: Capture) -> None:
+    failed = record(run_spec("crd"), None, status="failed")
+    write_record(failed, results / "tiny/records")
+    assert main(["board", "--runs", "--results", str(results)]) == 0
+    head, *lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert head[:3] == ["run", "test", "%"]
+    assert {(line[0], line[1], line[3]) for line in lines} == {
+        (KD.run_id, "50.00", "kd"),
+        (AT.run_id, "50.00", "at"),
+        (failed.run_id, "failed", "crd"),
+    }
+    (results / "tiny/records/broken.json").write_text("{")
+    assert main(["board", "--runs", "--results", str(results)]) == 1
+    assert "broken.json" in capsys.readouterr().err
+
+
 def test_the_last_of_several_suites_with_the_run_is_taken(results: Path) -> None:
     write_record(KD, results / "wide/records")
     folders = suite_results(None, None, results)
@@ -80,7 +96,7 @@ def test_the_last_of_several_suites_with_the_run_is_taken(results: Path) -> None
     ("wanted", "said"),
     [
         ("", "unknown run '' among 2"),
-        ("dk-0", "unknown run 'dk-0' among 2 recorded ones; fgkd board shows them"),
+        ("dk-0", "unknown run 'dk-0' among 2 recorded ones; fgkd board --runs lists them"),
         (KD.run_id.replace("kd-", "dk-"), f"did you mean {KD.run_id}"),
     ],
 )

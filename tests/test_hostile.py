@@ -168,6 +168,7 @@ def test_picture(text: str, tmp_path: Path) -> None:
 
 COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "board": lambda suite: ["board", str(suite)],
+    "board --runs": lambda suite: ["board", str(suite), "--runs"],
     "board --check": lambda suite: ["board", str(suite), "--check"],
     "board --per-class": lambda suite: ["board", str(suite), "--per-class", run_of(suite)],
 }

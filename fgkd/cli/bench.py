@@ -28,8 +28,12 @@ def bench(args: Namespace) -> int:
     writable(fields["results"], "--results")
     writable(fields["cache"], "--cache")
     from fgkd import runner
+    from fgkd.runner.session import main_process
 
-    return runner.bench(suite, runs, runner.Options(**fields))
+    code = runner.bench(suite, runs, runner.Options(**fields))
+    if main_process():
+        print(f"records and board in {fields['results'] / suite.name}: report.html; fgkd board --runs lists the runs")
+    return code
 
 
 def plan(args: Namespace) -> int:

@@ -24,6 +24,10 @@ def board(args: Namespace) -> int:
         from fgkd.cli.per_class import per_class
 
         return per_class(args, folders)
+    if args.runs and not args.json:
+        from fgkd.cli.runs import runs
+
+        return runs(folders)
     with collector_at_rest():
         return _boards(args, folders)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 FILTERS = ("datasets", "teachers", "students", "methods", "seeds", "data_seeds")  # a flag for every axis of a suite
-RUN = "as on the board; its beginning or its hash's will do"  # what may be said for a run, see `fgkd.choosing`
+# what may be said for a run, see `fgkd.choosing`
+RUN = "as `fgkd board --runs` lists them; its beginning or its hash's will do"
 
 
 def command(commands: Any, name: str, run: str, text: str) -> argparse.ArgumentParser:

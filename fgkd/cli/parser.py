@@ -97,6 +97,7 @@ def _board(commands: Any) -> None:
     command.add_argument(
         "--check", action="store_true", help="change nothing; exit code 1 where files and records disagree"
     )
+    command.add_argument("--runs", action="store_true", help="list the recorded runs by their ids instead")
     command.add_argument("--svg", type=Path, metavar="FILE", help="also draw the board as a picture")
     flags.board_pictures(command)
     flags.per_class(command)
