@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fgkd.data.check import KINDS, examination
 from fgkd.data.check.look import look
 from fgkd.errors import UserErrors
 from fgkd.runner.check.preflight import check
+from fgkd.runner.check.verdicts import verdict_problems
 from fgkd.runner.options import Options
 from fgkd.spec import DatasetSpec
 from fgkd.suite import load_suite
@@ -119,6 +121,20 @@ def test_a_verdict_holds_however_the_root_is_spelt(root: Path, monkeypatch: pyte
     assert main(["data", "check", "folder:mine", "--data-root", "."]) == 1
     with pytest.raises(UserErrors, match="fgkd data check"):
         preflight(root)
+
+
+def test_the_command_that_is_told_can_be_typed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names with spaces are quoted, and it says where the data are, if that is not where it would look."""
+    monkeypatch.delenv("FGKD_DATA")
+    monkeypatch.chdir("/")
+    (root / "mine").rename(root / "my images")
+    said: list[str] = []
+    assert verdict_problems(DatasetSpec(name="folder:my images"), root, root / "cache", said.append) == []
+    typed = said[0].partition("; ")[2].removesuffix(" reads them whole")
+    assert main(shlex.split(typed)[1:]) == 0
+    assert "16 images" in capsys.readouterr().out
 
 
 def test_training_looks_at_headers_once(root: Path) -> None:

@@ -127,7 +127,9 @@ def test_a_finished_suite_is_not_run_again(done: Desk, capsys: pytest.CaptureFix
     before = {p: p.stat().st_mtime_ns for p in (done.board / "records").iterdir()}
     assert done.bench() == 0
     assert {p: p.stat().st_mtime_ns for p in (done.board / "records").iterdir()} == before
-    assert "recorded already" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "recorded already" in said
+    assert f"records and board in {done.board}: report.html" in said
 
 
 def test_what_is_missing_is_run_and_gives_the_same_numbers(done: Desk, desk: Desk) -> None:

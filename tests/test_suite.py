@@ -330,7 +330,7 @@ def test_every_fault_is_reported_with_its_place(tmp_path: Path) -> None:
         ({"overrides": [{"set": {"teacher": "x"}}]}, "expected a key of it, such as teacher.name"),
         ({"overrides": [{"set": {"epochs.x": 1}}]}, "unknown setting 'epochs.x'"),
         ({"overrides": [{"when": {"dataset": "cub50"}}]}, "missing"),
-        ({"datasets": "cub50"}, "expected a valid list, found 'cub50'"),
+        ({"datasets": "cub50"}, "expected a list, such as [cub50], found 'cub50'"),
         ({"seeds": [2**40]}, "expected < 2147483648"),
         ({"students": [{"backbone": "x", "mean": [1, 2]}]}, "students[0].mean"),
     ],

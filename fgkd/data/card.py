@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fgkd.errors import UserError, unknown_name
+from fgkd.errors import UnknownNameError, UserError, unknown_name
 from fgkd.yaml_places import parse_yaml
 
 SplitName = Literal["train", "val", "test"]
@@ -159,6 +159,11 @@ def read_card(name: str) -> Card:
     """
     path = card_folder() / f"{name}.md"
     if name not in dataset_names():
+        if any(sign in name for sign in "/\\:.") or Path(name).exists():
+            raise UnknownNameError(
+                f"data set {name!r}: has no card, and is none of {', '.join(dataset_names())}; images of your own are "
+                "called folder:PATH or table:FILE, and need none: fgkd data check folder:PATH"
+            )
         raise unknown_name("data set", name, dataset_names())
     return parse_card(path.read_text(encoding="utf-8"), name, str(path))
 

@@ -200,7 +200,7 @@ def _absent(place: _Place) -> str:
     request, card = place.request, place.card
     if card is None:
         wanted = place.source is not SOURCES.get("hub") and not request.folder.exists()
-        return f"{request.folder}: does not exist (a relative path starts at the data root)" if wanted else ""
+        return f"{request.folder}: does not exist{_root_told(request.reference)}" if wanted else ""
     if not card.fgkd.folder:
         return ""
     missing = place.source.missing(request.folder)
@@ -211,6 +211,10 @@ def _absent(place: _Place) -> str:
     text += f"Origin: {card.fgkd.origin}. {card.fgkd.download.strip()}"
     text += f"\nfgkd data prepare {card.name} --from FILE... puts archives or folders in place"
     return text + (f"; --from hub takes the copy hub:{request.reference}" if request.reference else "")
+
+
+def _root_told(where: str) -> str:
+    return "" if Path(where).expanduser().is_absolute() else " (a relative path starts at the data root)"
 
 
 def _check(listing: Listing, place: _Place) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import timm
 
-from fgkd.errors import UserError, unknown_name
+from fgkd.errors import UnknownNameError, UserError, near_names
 from fgkd.models.backbone import InputSpec
 from fgkd.models.check import check_served, native_size
 from fgkd.models.cost import count_params
@@ -48,7 +48,11 @@ def list_backbones(pattern: str) -> Iterator[BackboneRow]:
     tagged = "." in pattern
     names = timm.list_models(pattern, pretrained=tagged) or timm.list_models(f"*{pattern}*", pretrained=tagged)
     if not names:
-        raise unknown_name("timm network", pattern, timm.list_models(pretrained=tagged))
+        near = near_names(pattern, timm.list_models(pretrained=tagged))
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else "try a part of a name, such as resnet or 'mobilenetv4*'"
+        )
+        raise UnknownNameError(f"unknown timm network {pattern!r}; {hint}")
     return (describe(name) for name in names)
 
 

@@ -135,6 +135,8 @@ def explain(details: ErrorDetails) -> str:
     if "dictionary" in details["msg"]:
         return f"expected a mapping, found {found}"
     text = details["msg"].replace("Input should be", "expected").partition(", unable to parse")[0]
+    if isinstance(details["input"], str):
+        text = text.replace("a valid list", f"a list, such as [{found[1:-1]}]")
     for words, sign in COMPARISONS.items():
         text = text.replace(words, sign)
     return f"{text}, found {found}"

@@ -24,7 +24,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "protocol": Kind("error", "lists or counts are not the card's; get the set anew or open it as folder:..."),
+    "protocol": Kind("error", "lists or counts are not what is expected ; see below"),
     "missing": Kind("error", "listed, but not there; unpack or download the set again"),
     "zero-byte": Kind("error", "the file is empty; replace it"),
     "unreadable": Kind("error", "not an image that can be read; replace it"),
