@@ -72,7 +72,20 @@ def read_image(path: Path, shorter_side: int | None = None) -> np.ndarray:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except FAULTS as error:
-        raise UserError(f"{path}: cannot be read as an image ({error}); replace or remove the file") from error
+        raise UserError(f"{path}: {_told(error)}") from error
+
+
+def _told(fault: Exception) -> str:
+    """What is wrong with a file, in the user's words rather than in those of the decoder."""
+    match fault:
+        case FileNotFoundError():
+            return "does not exist"
+        case IsADirectoryError():
+            return "is a folder, expected an image file"
+        case PIL.UnidentifiedImageError():
+            known = ", ".join(_formats())
+            return f"is no image in a format that fgkd reads ({known}), or is damaged; replace or remove the file"
+    return f"cannot be read as an image ({fault}); replace or remove the file"
 
 
 def bounded(width: int, height: int, shorter_side: int | None) -> tuple[int, int]:

@@ -115,17 +115,25 @@ def jpeg_bytes() -> bytes:
     ("data", "said"),
     [
         (b"", "empty"),
-        (b"not a picture at all", "cannot be read"),
+        (b"not a picture at all", r"is no image in a format that fgkd reads \(JPEG, PNG.*replace"),
         (jpeg_bytes()[:-2000], "truncated"),
         (jpeg_bytes()[:300], "cannot be read"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "cannot be read"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "or is damaged"),
     ],
 )
 def test_broken_files_are_named(tmp_path, data, said):
     path = tmp_path / "broken.jpg"
     path.write_bytes(data)
-    with pytest.raises(UserError, match=rf"broken\.jpg.*{said}"):
+    with pytest.raises(UserError, match=rf"broken\.jpg.*{said}") as told:
         read_image(path)
+    assert "object at 0x" not in str(told.value)
+
+
+def test_a_place_without_a_file_is_told_as_such(tmp_path):
+    with pytest.raises(UserError, match=rf"^{tmp_path}/nothere\.jpg: does not exist$"):
+        read_image(tmp_path / "nothere.jpg")
+    with pytest.raises(UserError, match=rf"^{tmp_path}: is a folder, expected an image file$"):
+        read_image(tmp_path)
 
 
 def test_a_truncated_jpeg_is_not_left_to_opencv(tmp_path, monkeypatch):
@@ -176,7 +184,7 @@ def test_formats_that_start_programs_are_not_opened(tmp_path, monkeypatch):
     Image.new("RGB", (8, 8)).save(path, format="EPS")
     with Image.open(path) as picture:  # Pillow would take it, whatever its name
         assert picture.format == "EPS"
-    with pytest.raises(UserError, match="cannot be read as an image"):
+    with pytest.raises(UserError, match="is no image in a format"):
         read_image(path)
     assert look(path).marks == (("unreadable", "not an image"),)
     assert not started
