@@ -330,4 +330,7 @@ def print_board(
     failures = sum(record.status != "ok" for record in records)
     if failures:
         console.print(f"{failures} of {len(records)} runs have no result; their records say why.", width=width)
-    console.print(legend(records) if records else "No records yet.", width=width, highlight=False)
+    if tables:  # whose numbers it explains
+        console.print(legend(records), width=width, highlight=False)
+    elif not records:
+        console.print("No records yet.", width=width, highlight=False)

@@ -459,6 +459,12 @@ def test_an_empty_board_says_so():
     assert out.getvalue() == "No records yet.\n"
 
 
+def test_without_a_table_nothing_is_explained():
+    out = io.StringIO()
+    print_board([teacher_record()], Console(file=out))
+    assert out.getvalue() == ""
+
+
 def test_of_very_many_tables_only_the_first_are_printed():
     out = io.StringIO()
     records = [record(run_spec("kd", student=f"net{n:02}"), 0.5) for n in range(22)]
