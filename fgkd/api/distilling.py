@@ -16,6 +16,7 @@ from fgkd.api.distilled import Distilled
 from fgkd.api.wishes import (
     Entry,
     batch_size_for,
+    check_numbers,
     dataset_entry,
     network_entry,
     plain,
@@ -93,6 +94,8 @@ def distill(
         UserError, UserErrors: whatever the user can mend, all at once where possible, before training where possible.
     """
     root = None if data_root is None else Path(data_root).expanduser()
+    sized = {} if batch_size is None else {"batch_size": batch_size}
+    check_numbers(teacher, epochs=epochs, seed=seed, **sized)
     options = Options(
         data_root=places.data_root(root),
         results=Path(results).expanduser(),
@@ -114,9 +117,9 @@ def distill(
             "methods": [plain(method)],
             "view": {} if view is None else plain(view),
             "recipe": student_recipe(student, recipe, epochs),
-            "epochs": epochs,
-            "batch_size": size,
-            "seeds": [seed],
+            "epochs": int(epochs),
+            "batch_size": int(size),
+            "seeds": [int(seed)],
         },
         Known(datasets=dataset_names(), augments=augment_names()),
     )

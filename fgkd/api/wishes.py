@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from numbers import Integral
 from typing import Any
 
 from fgkd.data import dataset_names
-from fgkd.errors import UserError, near_names
+from fgkd.errors import UserError, UserErrors, near_names
 from fgkd.spec import BackboneSpec
 
 Entry = str | Mapping[str, Any]
@@ -91,7 +92,26 @@ def network_entry(entry: Any) -> Any:
     return entry
 
 
-def recipe_entry(given: Any, epochs: Any, *, pretrained: bool, gentle: bool) -> Any:
+def check_numbers(teacher: Any, **own: Any) -> None:
+    """UserErrors where a whole number is none: pydantic would read "3" as 3, after a recipe was made for no number.
+
+    Args:
+        teacher: its entry, whose training has numbers too.
+        own: by the argument's name.
+    """
+    train = teacher.get("train") if isinstance(teacher, Mapping) else None
+    theirs = train if isinstance(train, Mapping) else {}
+    wishes = {**own, **{f"teachers[0].train.{key}": theirs[key] for key in ("epochs", "batch_size") if key in theirs}}
+    problems = [
+        f"{name}: expected a whole number, found {value!r}"
+        for name, value in wishes.items()
+        if isinstance(value, bool) or not isinstance(value, Integral)
+    ]
+    if problems:
+        raise UserErrors(problems)
+
+
+def recipe_entry(given: Any, epochs: int, *, pretrained: bool, gentle: bool) -> Any:
     """The recipe: the defaults with `given` over them; none of the defaults where it names an optimiser of its own.
 
     Args:
@@ -105,8 +125,7 @@ def recipe_entry(given: Any, epochs: Any, *, pretrained: bool, gentle: bool) -> 
         return given
     lr = (1e-4 if gentle else 3e-4) if pretrained else 1e-3
     head = {"head_lr_scale": 10.0} if pretrained and gentle else {}
-    warmup = {"warmup_epochs": round(WARMUP_SHARE * epochs, 3)} if isinstance(epochs, int) else {}
-    return {**ADAMW, "lr": lr, **warmup, **head, **given}
+    return {**ADAMW, "lr": lr, "warmup_epochs": round(WARMUP_SHARE * epochs, 3), **head, **given}
 
 
 def teacher_entry(teacher: Entry, batch_size: int) -> Any:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fgkd
-from fgkd.api.wishes import dataset_entry, network_entry, recipe_entry, student_recipe, teacher_entry
-from fgkd.errors import UserError
+from fgkd.api.wishes import (
+    check_numbers,
+    dataset_entry,
+    network_entry,
+    recipe_entry,
+    student_recipe,
+    teacher_entry,
+)
+from fgkd.errors import UserError, UserErrors
 
 
 def test_own_images_are_named_by_their_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,13 +65,18 @@ def test_pretrained_students_are_trained_more_gently() -> None:
     [
         ({"teacher": 5}, "teachers"),
         ({"teacher": {"backbone": "test_vit", "train": "full"}}, "teachers[0].train: expected a mapping"),
-        ({"teacher": {"backbone": "test_vit", "train": {"epochs": "ten"}}}, "teachers[0].train.epochs"),
+        (
+            {"teacher": {"backbone": "test_vit", "train": {"epochs": "3"}}},
+            "teachers[0].train.epochs: expected a whole number, found '3'",
+        ),
         ({"teacher": {"backbone": "test_vit", "train": {"recipe": "adamw"}}}, "teachers[0].train.recipe"),
         ({"student": 5}, "students[0]"),
         ({"method": 7}, "methods[0]"),
         ({"view": "x"}, "view: expected a mapping"),
         ({"recipe": "sgd"}, "recipe: expected a mapping"),
-        ({"epochs": "ten"}, "epochs: expected a valid integer"),
+        ({"epochs": "3"}, "epochs: expected a whole number, found '3'"),
+        ({"batch_size": 8.5}, "batch_size: expected a whole number, found 8.5"),
+        ({"seed": True}, "seed: expected a whole number, found True"),
         ({"batch_size": 0}, "batch_size: expected >= 2"),
         ({"data": {"name": "synthetic_birds", "holdout": 0.9}}, "data.holdout: expected <= 0.5"),
         ({"data": ""}, "data: expected a folder"),
@@ -76,6 +89,18 @@ def test_a_wish_of_the_wrong_kind_is_told_by_its_place(tmp_path: Path, wish: dic
     with pytest.raises(UserError) as caught:
         fgkd.distill(wishes.pop("data"), results=tmp_path, cache=tmp_path, **wishes)
     assert told in str(caught.value)
+
+
+def test_numbers_that_are_none_are_told_together() -> None:
+    check_numbers({"backbone": "x", "train": {"epochs": 3}}, epochs=np.int64(3), seed=0)
+    check_numbers({"backbone": "x", "train": None}, epochs=3)
+    with pytest.raises(UserErrors) as told:
+        check_numbers({"backbone": "x", "train": {"batch_size": False}}, epochs="3", seed=0.5)
+    assert [problem.partition(":")[0] for problem in told.value.problems] == [
+        "epochs",
+        "seed",
+        "teachers[0].train.batch_size",
+    ]
 
 
 def test_an_optimiser_of_ones_own_brings_its_own_settings() -> None:
