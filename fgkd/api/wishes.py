@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from fgkd.data import dataset_names
@@ -15,6 +16,7 @@ from fgkd.spec import BackboneSpec
 Entry = str | Mapping[str, Any]
 OWN = ("folder", "table")
 LOCAL = "local-dir:"
+NAMING = ("backbone", "name", "weights")  # keys of an entry that may name files
 # Sound for CNNs and token networks, with and without pretraining; tuned on nobody's images.
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "clip_grad": 1.0}
 TEACHER_EPOCHS, WARMUP_SHARE = 30, 0.1
@@ -53,8 +55,14 @@ def dataset_entry(data: str | Path | Mapping[str, Any], data_root: Path | None) 
 
 
 def _absolute(text: str, root: Path | None) -> Path:
-    """Absolute, so that equal names in two projects are never taken for one data set."""
-    return ((root or Path.cwd()) / Path(text).expanduser()).absolute()
+    """Absolute, so that equal names in two projects are never taken for one data set, and one place has one name."""
+    return _collapsed((root or Path.cwd()).absolute() / Path(text).expanduser())
+
+
+def _collapsed(path: Path) -> Path:
+    """`path` without ``..``; as it is where a link on the way makes ``..`` lead elsewhere."""
+    short = Path(os.path.normpath(path))
+    return short if not path.exists() or (short.exists() and short.samefile(path)) else path
 
 
 def suite_name(dataset: str) -> str:
@@ -84,11 +92,16 @@ def plain(entry: Any) -> Any:
 
 
 def network_entry(entry: Any) -> Any:
-    """A network's entry, a folder of weights made absolute: exports are written from elsewhere."""
+    """A network's entry; a folder of weights made absolute, for exports are written from elsewhere.
+
+    A file of weights keeps its own way of being named, for it may lie in the weights folder, but without ``..``.
+    """
     if isinstance(entry, str) and entry.startswith(LOCAL):
         return f"{LOCAL}{_absolute(entry.removeprefix(LOCAL), None)}"
+    if isinstance(entry, str) and entry.endswith(".safetensors"):
+        return str(_collapsed(Path(entry)))
     if isinstance(entry, Mapping):
-        return {key: network_entry(value) if key in ("backbone", "name") else value for key, value in entry.items()}
+        return {key: network_entry(value) if key in NAMING else value for key, value in entry.items()}
     return entry
 
 
