@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Distilled:
     """A trained student and the evidence of it.
 
@@ -34,8 +34,12 @@ class Distilled:
     record: RunRecord
     teacher: RunRecord | None
     folder: Path
-    _data_root: Path = field(repr=False)
-    _cache: Path = field(repr=False)
+    _data_root: Path
+    _cache: Path
+
+    def __repr__(self) -> str:
+        top1 = "" if self.top1 is None else f", top1={self.top1:.4f}"
+        return f"Distilled({self.record.run_id}{top1}, folder={str(self.folder)!r})"
 
     @property
     def top1(self) -> float | None:

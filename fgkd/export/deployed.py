@@ -63,7 +63,8 @@ class Deployed:
 
     def student(self) -> Student:
         """For use in Python."""
-        return Student(Logits(self.network), self.sight, self.record.spec.feed.view, self.class_names)
+        spec = self.record.spec
+        return Student(Logits(self.network), self.sight, spec.feed.view, self.class_names, name=spec.student.name)
 
     def manifest(self) -> Manifest:
         """What ``fgkd.json`` says of it."""

@@ -50,13 +50,30 @@ class Student(nn.Module):
         sight: input size, mean, std and interpolation.
         view: how a picture becomes the square that the network was tested on.
         class_names: K names; logit k is that of ``class_names[k]``.
+        name: of the backbone.
+        folder: where it was loaded from; None where it comes from a run.
     """
 
-    def __init__(self, network: nn.Module, sight: InputSpec, view: ViewSpec, class_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        sight: InputSpec,
+        view: ViewSpec,
+        class_names: tuple[str, ...],
+        *,
+        name: str,
+        folder: Path | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.sight, self.view, self.class_names = network.eval(), sight, view, class_names
+        self.name, self.folder = name, folder
         self._square = EvalView(view)
         self.eval()
+
+    def __repr__(self) -> str:
+        """One line, where torch would list every layer; those are shown by ``student.network``."""
+        folder = "" if self.folder is None else f", folder={str(self.folder)!r}"
+        return f"Student({self.name}, {len(self.class_names)} classes, {self.sight.size} px{folder})"
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) as `transform` makes them -> (B, K)."""
@@ -104,7 +121,8 @@ def load_student(folder: str | Path) -> Student:
     folder = Path(folder).expanduser()
     manifest = read_manifest(folder)
     network = timm_network(folder) if manifest.kind == "timm" else _own_network(folder, manifest)
-    return Student(network, manifest.input, manifest.spec.feed.view, manifest.class_names)
+    spec = manifest.spec
+    return Student(network, manifest.input, spec.feed.view, manifest.class_names, name=spec.student.name, folder=folder)
 
 
 def timm_network(folder: Path) -> nn.Module:

@@ -147,6 +147,7 @@ def test_what_was_missing_is_looked_for_again(tmp_path: Path) -> None:
 
 def test_it_exports_what_loads_again(done: fgkd.Distilled, home: Path, tmp_path: Path) -> None:
     student = fgkd.load(done.export(tmp_path / "out", verify=True))
+    assert repr(student) == f"Student(test_efficientnet, 2 classes, 32 px, folder='{tmp_path}/out')"
     picture = home / "pets/test/cats/0.png"
     assert student.predict(picture).scores == pytest.approx(done.predict(picture).scores)
     monkey = [path for path in (tmp_path / "out").iterdir() if str(home).encode() in path.read_bytes()]
@@ -232,6 +233,12 @@ def test_what_went_wrong_is_raised_and_not_only_printed(
             home / "pets", method="scratch", recipe={"optimizer": "sgd", "lr": 1e30}, **SMALL, **places(tmp_path)
         )
     assert capsys.readouterr().out == ""
+
+
+def test_a_result_is_shown_in_a_line(done: fgkd.Distilled) -> None:
+    shown = repr(done)
+    assert shown == f"Distilled({done.record.run_id}, top1={done.top1:.4f}, folder={str(done.folder)!r})"
+    assert repr(done.student) == "Student(test_efficientnet, 2 classes, 32 px)"
 
 
 def test_mistakes_are_told_before_anything_is_trained(home: Path, tmp_path: Path) -> None:

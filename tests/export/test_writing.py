@@ -201,7 +201,7 @@ def test_pictures_are_bounded_as_those_of_the_test_split_were(study: Study, tmp_
     Image.fromarray(pixels).save(tmp_path / "a.png")
     whole = study.deployed("kd").student()
     view = whole.view.model_copy(update={"shorter_side": 60})
-    student = Student(whole.network, whole.sight, view, whole.class_names)
+    student = Student(whole.network, whole.sight, view, whole.class_names, name=whole.name)
     expected = student.transform(read_image(tmp_path / "a.png", 60))
     for picture in (tmp_path / "a.png", Image.open(tmp_path / "a.png"), pixels):
         assert torch.equal(student.transform(picture), expected)
