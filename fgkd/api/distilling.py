@@ -35,6 +35,7 @@ from fgkd.plan import with_ancestors
 from fgkd.record import RunRecord, read_record, record_path, records_folder
 from fgkd.runner import Options
 from fgkd.runner.check.starts import start_problems
+from fgkd.runner.summary import ADVICE
 from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
 from fgkd.suite.check import Known
@@ -93,9 +94,9 @@ def distill(
     Raises:
         UserError, UserErrors: whatever the user can mend, all at once where possible, before training where possible.
     """
-    root = None if data_root is None else Path(data_root).expanduser()
     sized = {} if batch_size is None else {"batch_size": batch_size}
     check_numbers(teacher, epochs=epochs, seed=seed, **sized)
+    root = None if data_root is None else Path(data_root).expanduser()
     options = Options(
         data_root=places.data_root(root),
         results=Path(results).expanduser(),
@@ -146,16 +147,27 @@ class _Images:
 
 
 class _Listener(Console):
-    """A console that remembers what was said in red, so that an exception can say it too."""
+    """A console that keeps back what is said in red: an exception says it, once, or else `release`."""
 
     def __init__(self, *, silent: bool) -> None:
         super().__init__(file=io.StringIO() if silent else None)
-        self.alarms: list[str] = []
+        self._red: list[str] = []
 
     def print(self, *objects: Any, **options: Any) -> None:
         if options.get("style") == "red":
-            self.alarms += map(str, objects)
-        super().print(*objects, **options)
+            self._red += map(str, objects)
+        else:
+            super().print(*objects, **options)
+
+    def alarms(self) -> list[str]:
+        """What was said in red, each once; a runner says it when it happens, under the data's name, and at the end."""
+        alarms = dict.fromkeys(self._red)
+        return [one for one in alarms if not any(other.endswith(f": {one}") for other in alarms)]
+
+    def release(self) -> None:
+        """Say what no exception says."""
+        for alarm in self.alarms():
+            super().print(alarm, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbose: bool) -> Distilled:
@@ -170,12 +182,10 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
     runner.bench(suite, [run], options, console)
     record = _recorded(folder, run.run_id)
     if record is None:
-        raise UserErrors(console.alarms or [f"run {run.run_id} left no record; is another process training it?"])
+        raise UserErrors(console.alarms() or [f"run {run.run_id} left no record; is another process training it?"])
     if record.status != "ok":
-        raise UserError(
-            f"run {run.run_id} ended as {record.status}: {record.reason}; its record is in {folder}; rerun=True trains "
-            "it again"
-        )
+        raise UserError(_ended(record, folder))
+    console.release()
     deployed = open_deployed(Chosen(record, folder), WeightStore(options.cache / "weights"))
     teacher = record.teacher.run_id if record.teacher else None
     return Distilled(
@@ -185,6 +195,15 @@ def _run(suite: Suite, run: RunSpec, options: Options, images: _Images, *, verbo
         folder.parent,
         options.data_root,
         options.cache,
+    )
+
+
+def _ended(record: RunRecord, folder: Path) -> str:
+    """Why there is no student, and what can be done about it."""
+    helps = "" if record.status == "failed" else f"; what may help: {ADVICE[record.status]}"
+    return (
+        f"run {record.run_id} ended as {record.status}: {record.reason}; its record is in {folder}; rerun=True trains "
+        f"it again{helps}"
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 import fgkd
+from fgkd.api.distilling import _Listener
 from fgkd.cli.main import main
 from fgkd.errors import UserError, UserErrors
 from fgkd.export.verify import Check
@@ -228,11 +229,21 @@ def test_what_went_wrong_is_raised_and_not_only_printed(
     strict = {**TEACHER, "gate": 0.999}
     with pytest.raises(UserErrors, match=r"test_resnet: expected a hold-out top-1 above 99\.90"):
         fgkd.distill(home / "pets", teacher=strict, **SMALL, results=tmp_path, cache=tmp_path / "cache")
-    with pytest.raises(UserError, match="ended as diverged: the loss was not finite"):
+    with pytest.raises(UserError, match=r"ended as diverged: the loss was not finite.*; what may help: a smaller"):
         fgkd.distill(
             home / "pets", method="scratch", recipe={"optimizer": "sgd", "lr": 1e30}, **SMALL, **places(tmp_path)
         )
     assert capsys.readouterr().out == ""
+
+
+def test_what_no_exception_says_is_printed_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    console = _Listener(silent=False)
+    for text in ("pets: a record is broken", "a record is broken", "another"):
+        console.print(text, style="red")
+    assert capsys.readouterr().out == ""
+    assert console.alarms() == ["pets: a record is broken", "another"]
+    console.release()
+    assert capsys.readouterr().out == "pets: a record is broken\nanother\n"
 
 
 def test_a_result_is_shown_in_a_line(done: fgkd.Distilled) -> None:
