@@ -6,6 +6,7 @@ import shlex
 from argparse import Namespace
 from typing import Any
 
+from fgkd.cli.wording import in_flags
 from fgkd.errors import UserError, UserErrors
 from fgkd.places import parse_precision, weights_folder, writable
 from fgkd.yaml_places import parse_yaml
@@ -14,7 +15,12 @@ PLACES = ("results", "cache", "data_root")  # flags that the next command needs 
 
 
 def distill(args: Namespace) -> int:
-    """Distil, say where the evidence is, and export where asked."""
+    """Distil, say where the evidence is, and export where asked; what is wrong is told in the words of the flags."""
+    with in_flags():
+        return _distill(args)
+
+
+def _distill(args: Namespace) -> int:
     entries = _entries(args)
     _check_export(args)
     from fgkd.api.distilling import distill

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 import fgkd
 from fgkd.api.distilling import _Listener
 from fgkd.cli.main import main
+from fgkd.cli.wording import as_flags
 from fgkd.errors import UserError, UserErrors
 from fgkd.export.verify import Check
 from fgkd.leaderboard import check_boards
@@ -236,6 +237,17 @@ def test_what_went_wrong_is_raised_and_not_only_printed(
     assert capsys.readouterr().out == ""
 
 
+def test_a_refused_teacher_is_told_once(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strict = "{backbone: test_resnet, gate: 0.999, train: {epochs: 1}}"
+    flags = ["--student", "test_efficientnet", "--epochs", "1", "--size", "32", "--teacher", strict]
+    flags += [f"--{name}={path}" for name, path in places(tmp_path).items()]
+    assert main(["distill", str(home / "pets"), *flags]) == 2
+    told = "\n".join(capsys.readouterr())
+    assert told.count("expected a hold-out top-1 above 99.90") == 1
+    assert "or state a gate for it (--teacher '{backbone: ..., gate: 0.2}')" in told
+    assert "mean +- half" not in told, "the legend of a board without tables"
+
+
 def test_what_no_exception_says_is_printed_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     console = _Listener(silent=False)
     for text in ("pets: a record is broken", "a record is broken", "another"):
@@ -244,6 +256,37 @@ def test_what_no_exception_says_is_printed_in_the_end(capsys: pytest.CaptureFixt
     assert console.alarms() == ["pets: a record is broken", "another"]
     console.release()
     assert capsys.readouterr().out == "pets: a record is broken\nanother\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "fgkd: kd needs a teacher: add --teacher NAME, or --method scratch"),
+        (["--method", "kdd"], "--method: unknown method 'kdd'; did you mean kd"),
+        (["--teacher", "{backbone: test_resnet, trian: 1}"], "--teacher: trian: unknown key; did you mean train"),
+        (["--method", "scratch", "--epochs", "0"], "fgkd: --epochs: expected >= 1, found 0"),
+        (["--method", "scratch", "--batch-size", "1"], "fgkd: --batch-size: expected >= 2, found 1"),
+        (["--method", "scratch", "--seed", "-1"], "fgkd: --seed: expected >= 0, found -1"),
+        (["--method", "scratch", "--student", "{backbone: x, sise: 1}"], "--student: sise: unknown key"),
+    ],
+)
+def test_the_command_names_its_flags(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    named = [f"--{name}={path}" for name, path in places(tmp_path).items()]
+    assert main(["distill", str(home / "pets"), "--student", "test_efficientnet", *named, *flags]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "[0]" not in told
+
+
+def test_advice_of_the_python_call_is_told_as_flags() -> None:
+    assert as_flags("pass rerun=True to train again, or another `results`") == (
+        "pass --rerun to train again, or another --results"
+    )
+    assert as_flags("train again (--rerun, rerun=True), or elsewhere") == "train again (--rerun), or elsewhere"
+    assert as_flags("see its record, and --retry-failed") == "see its record, and --rerun"
+    assert as_flags("students[0]: methods[0] stays") == "--student: methods[0] stays"
 
 
 def test_a_result_is_shown_in_a_line(done: fgkd.Distilled) -> None:
