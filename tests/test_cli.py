@@ -242,15 +242,16 @@ def test_suites_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fine_grained" in capsys.readouterr().out
 
 
-def test_help_is_quick_and_light() -> None:
+@pytest.mark.parametrize(("command", "flag"), [("bench", "--suite"), ("predict", "--top")])
+def test_help_is_quick_and_light(command: str, flag: str) -> None:
     code = (
-        "import sys, time; from fgkd.cli.main import main; main(['bench', '--help']);"
+        f"import sys, time; from fgkd.cli.main import main; main(['{command}', '--help']);"
         "heavy = {'torch', 'timm', 'pandas', 'numpy', 'pydantic', 'albumentations', 'rich'} & set(sys.modules);"
         "assert not heavy, heavy; assert time.process_time() < 0.5, time.process_time()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "--suite" in done.stdout
+    assert flag in done.stdout
 
 
 def test_the_script_runs_as_a_file_and_shadows_no_library(tmp_path: Path) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from fgkd.cli.print import console, table
+from fgkd.cli.print import bar, console, table
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
@@ -48,7 +42,7 @@ def _build(args: Namespace, cache: Path) -> int:
     from fgkd.data.decoded import build, survey
 
     data = _opened(args, cache)
-    with _bar("reading headers", sum(data.counts.values())) as advance:
+    with bar("reading headers", sum(data.counts.values())) as advance:
         plan = survey(data, args.size, cache, threads=args.threads, advance=advance)
     _say(
         f"{data.name}: {len(plan.names):,} images with a shorter side of at most {args.size} px: "
@@ -57,7 +51,7 @@ def _build(args: Namespace, cache: Path) -> int:
     if args.dry_run:
         return 0
     begun = time.perf_counter()
-    with _bar("decoding", len(plan.names)) as advance:
+    with bar("decoding", len(plan.names)) as advance:
         decoded = build(plan, threads=args.threads, advance=advance, say=_say)
     seconds = time.perf_counter() - begun
     _say(f"{data.name}: done in {seconds:.1f} s; views with shorter_side: {decoded.manifest.side} use it from now on")
@@ -120,14 +114,3 @@ def _remove(args: Namespace, cache: Path) -> int:
 
 def _say(text: str) -> None:
     console().print(text, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _bar(text: str, total: int) -> Iterator[Callable[[int], object]]:
-    """A bar where standard error is a terminal; its advance is handed out."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-    hidden = not sys.stderr.isatty()
-    with Progress(*columns, *times, console=Console(stderr=True), disable=hidden, transient=True) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda count: progress.advance(task, count)

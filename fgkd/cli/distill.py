@@ -6,6 +6,7 @@ import shlex
 from argparse import Namespace
 from typing import Any
 
+from fgkd.cli.print import next_step
 from fgkd.cli.wording import in_flags
 from fgkd.errors import UserError, UserErrors
 from fgkd.places import parse_precision, weights_folder, writable
@@ -44,6 +45,7 @@ def _distill(args: Namespace) -> int:
     print(f"{done.record.run_id}:{measured} records and board in {done.folder}")
     if args.to is not None:
         print(f"exported to {done.export(args.to, onnx=args.onnx)}")
+        print(next_step(args.to))
     else:
         places = [
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}"

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fgkd.cli.print import next_step
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root
 
@@ -39,6 +40,7 @@ def export(args: Namespace) -> int:
         return 1
     if args.push:
         print(f"pushed: {push(args.to, exported.deployed, args.push, private=args.private)}")
+    print(next_step(args.to))
     return 0
 
 

@@ -165,6 +165,6 @@ def results(command: argparse.ArgumentParser) -> None:
     command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: ./results")
 
 
-def as_json(command: argparse.ArgumentParser) -> None:
+def as_json(command: argparse._ActionsContainer) -> None:
     """Print for programs."""
     command.add_argument("--json", action="store_true", help="print JSON")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fgkd.choosing import find_run, holders, meant, suite_results
 from fgkd.cli.print import console, print_json, table
+from fgkd.cli.values import parse_device
 from fgkd.errors import UserError
 from fgkd.record import RunRecord, read_records
 from fgkd.report.latency import Latency, key_of, write_latencies
@@ -36,7 +37,7 @@ def latency(args: Namespace) -> int:
     if args.batch_size < 1 or not args.seconds > 0 or (args.threads is not None and args.threads < 1):
         raise UserError("--batch-size, --seconds, --threads: expected numbers above 0")
     runs, names = _sorted_out(args)
-    device = _device(args.device)
+    device = parse_device(args.device)
     measured: list[tuple[Path | None, Latency]] = []
     with threads(args.threads) as count, torch.random.fork_rng():
         for folder, record in runs:
@@ -66,17 +67,6 @@ def _sorted_out(args: Namespace) -> tuple[list[tuple[Path, RunRecord]], list[str
 
 def _different(runs: Sequence[tuple[Path, RunRecord]]) -> list[tuple[Path, RunRecord]]:
     return list({(folder, key_of(r)): (folder, r) for folder, r in reversed(runs) if key_of(r) and r.data}.values())
-
-
-def _device(name: str | None) -> torch.device:
-    import torch
-
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name}: {str(error).splitlines()[0]}; expected cpu, cuda or cuda:N") from None
-    return device
 
 
 def _timed(record: RunRecord, device: torch.device, count: int, args: Namespace) -> Latency:

@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     _data(commands)
     _teacher(commands)
     _export(commands)
+    _predict(commands)
     _distill(commands)
     _schema(commands)
     return parser
@@ -222,6 +223,19 @@ def _export(commands: Any) -> None:
     flags.results(command)
     flags.data_root(command)
     flags.cache(command)
+
+
+def _predict(commands: Any) -> None:
+    text = "tell what pictures show, by an exported student: file, class, probability; exit code 1: some are unreadable"
+    command = flags.command(commands, "predict", "fgkd.cli.predict:predict", text)
+    command.add_argument("folder", type=Path, metavar="DIR", help="what fgkd export or fgkd distill --to wrote")
+    text = "pictures, or folders of them, looked through with all folders in them"
+    command.add_argument("pictures", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help=text)
+    command.add_argument("--top", type=int, default=1, metavar="K", help="classes of each picture (default: 1)")
+    command.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV: a line for each picture and class")
+    flags.as_json(form)
 
 
 def _data_prepare(actions: Any) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -19,16 +23,37 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, fold: bool = False) -> Table:
-    """A table without rules; its last column is cut to fit, or folded, before any other is."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, fold: bool = False, widest: str | None = None
+) -> Table:
+    """A table without rules; its column `widest`, by default the last, is cut to fit, or folded, before any other."""
     made, rows = Table(box=None, pad_edge=False, header_style="bold"), [[*map(one_line, row)] for row in rows]
-    for number, name in enumerate(header[:-1]):
-        widest = max(len(row[number]) for row in [header, *rows])
-        made.add_column(name, no_wrap=True, min_width=min(widest, 40))
-    made.add_column(header[-1], no_wrap=not fold, overflow="fold" if fold else "ellipsis")
+    cut = len(header) - 1 if widest is None else header.index(widest)
+    for number, name in enumerate(header):
+        if number == cut:
+            made.add_column(name, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
+        else:
+            longest = max(len(row[number]) for row in [header, *rows])
+            made.add_column(name, no_wrap=True, min_width=min(longest, 40))
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))  # never markup
     return made
+
+
+@contextmanager
+def bar(text: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A bar where standard error is a terminal; its advance is handed out."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, *times, console=Console(stderr=True), disable=hidden, transient=True) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def next_step(folder: Path) -> str:
+    """What can be done with a folder that was just exported."""
+    return f"next: fgkd predict {shlex.quote(str(folder))} picture.jpg"
 
 
 def print_json(value: Any) -> None:

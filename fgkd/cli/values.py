@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from fgkd.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def parse_device(text: str | None) -> torch.device:
+    """The device that is meant, cuda by default where there is one; UserError where it cannot be used."""
+    import torch
+
+    try:
+        device = torch.device(text or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {text}: {str(error).splitlines()[0]}; expected cpu, cuda or cuda:N") from None
+    return device
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:

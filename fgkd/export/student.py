@@ -91,11 +91,17 @@ class Student(nn.Module):
         square = torch.from_numpy(self._square(_pixels(image, self.view.shorter_side))).permute(2, 0, 1)[None]
         return Eyes(square, self.view.crop_pct).seen_by(self.sight)[0]
 
-    @torch.no_grad()
     def predict(self, image: str | Path | Image | np.ndarray) -> Prediction:
         """What the picture shows; see `transform` for what a picture may be."""
+        return self.classify(self.transform(image)[None])[0]
+
+    @torch.no_grad()
+    def classify(self, image: Tensor) -> list[Prediction]:
+        """What each of several pictures shows: (B, 3, S, S) as `transform` makes them, on any device."""
         device = next(self.parameters()).device
-        shares = self(self.transform(image)[None].to(device)).float().softmax(1)[0].cpu()
+        return [self._prediction(shares) for shares in self(image.to(device)).float().softmax(1).cpu()]
+
+    def _prediction(self, shares: Tensor) -> Prediction:
         order = shares.argsort(descending=True, stable=True).tolist()
         scores = {self.class_names[k]: float(shares[k]) for k in order}
         return Prediction(self.class_names[order[0]], order[0], float(shares[order[0]]), scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,14 @@ def test_the_command_is_the_same_call(
     assert main(["distill", str(home / "pets"), *flags]) == 0
     told = capsys.readouterr().out
     assert f"{done.record.run_id}: test top-1 {100 * done.top1:.2f} %" in told
+    assert f"next: fgkd predict {tmp_path / 'out'} picture.jpg" in told
     assert (tmp_path / "out" / "model.safetensors").exists()
+    assert main(["predict", str(tmp_path / "out"), str(home / "pets/test"), "--json"]) == 0
+    found = {entry["file"]: entry["classes"][0] for entry in json.loads(capsys.readouterr().out)}
+    assert len(found) == 10
+    for path, one in found.items():
+        prediction = done.predict(path)
+        assert (one["class"], one["probability"]) == (prediction.name, pytest.approx(prediction.probability, abs=1e-5))
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def _refuse_overlooked(root: Path, parts: dict[str, Path]) -> None:
     """UserError where images beside the training split look like a split that would be left out."""
     hint = f"or name {parts['train']}, whose own images are parted then"
     for path in _folders(root):
-        if path in parts.values() or not _images(path):
+        if path in parts.values() or not images_below(path):
             continue
         if path.name.lower() in SPLIT_WORDS:
             raise UserError(
@@ -78,7 +78,7 @@ def _folder_split(name: str, folder: Path, names: tuple[str, ...]) -> Split:
             raise UserError(
                 f"{folder}: {unknown_name('class', part.name, names)} (classes are those of the train folder)"
             )
-        rows += [(path, names.index(part.name)) for path in _images(part)]
+        rows += [(path, names.index(part.name)) for path in images_below(part)]
     return as_split(name, rows)
 
 
@@ -86,7 +86,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _images(folder: Path) -> list[Path]:
+def images_below(folder: Path) -> list[Path]:
     """Every image below `folder`; a folder that several links lead to, or one that holds it, is looked into once."""
     found, seen = [], {os.path.realpath(above) for above in folder.absolute().parents}
     for home, folders, files in os.walk(folder, followlinks=True):
