@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,12 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fgkd.cli import bench as cli_bench
 from fgkd.cli.main import main
 from fgkd.cli.methods import method_entries, methods_markdown
 from fgkd.cli.parser import build_parser
 from fgkd.methods import METHODS
+from fgkd.tables import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -299,3 +302,52 @@ def test_the_page_of_methods_is_what_the_registry_says() -> None:
     page = (ROOT / "docs" / "methods.md").read_text()
     assert page == methods_markdown(method_entries()), "regenerate it: fgkd methods --markdown > docs/methods.md"
     assert all(f"| [`{name}`](#{name}) |" in page for name in METHODS)
+
+
+class Terminal(io.StringIO):
+    """What a terminal is told."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(file: io.StringIO, width: int, *rows: tuple[str, ...]) -> list[list[str]]:
+    """The words of each line of a table of three columns."""
+    print_table(Console(file=file, width=width), ("run", "an [b]out[/b]", "long header"), rows)
+    text = file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
+    return [line.split() for line in text.splitlines()]
+
+
+def test_a_table_folds_between_words_and_no_column_is_lost() -> None:
+    lines = printed(Terminal(), 26, ("kd-0123456789ab", "one two", "5"))
+    assert lines == [["an", "long"], ["run", "[b]out[/b]", "header"], ["kd-0123456789ab", "one", "two", "5"]]
+    assert printed(Terminal(), 3, ("kd-0123456789ab", "one two", "5")) == lines, "the terminal wraps what cannot fold"
+    (head, first, second) = printed(Terminal(), 44, ("kd-0123456789ab", "words that need more", "5"))
+    assert head == ["run", "an", "[b]out[/b]", "long", "header"]
+    assert (first, second) == (["kd-0123456789ab", "words", "that", "5"], ["need", "more"])
+
+
+def test_a_table_in_a_pipe_has_a_line_a_row() -> None:
+    text = "word " * 99
+    assert printed(io.StringIO(), 20, ("kd", text, "5"))[1] == ["kd", *text.split(), "5"]
+
+
+def test_lists_keep_their_columns_in_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["backbones", "test_res*"]) == 0
+    assert " 96 " in capsys.readouterr().out  # the last column, of embeddings
+    assert main(["data", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "(ILSVRC2012)" in out
+    assert max(map(len, out.splitlines()[1:])) <= 80  # below the head, which is bold
+
+
+def test_methods_are_told_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods", "--json"]) == 0
+    abouts = [entry["about"] for entry in json.loads(capsys.readouterr().out)]
+    assert main(["methods"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert all(any(line.endswith(about) for line in lines) for about in abouts)

@@ -19,6 +19,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "errors",
         "registry",
         "signals",
+        "tables",
         "collective",
         "files",
         "processes",

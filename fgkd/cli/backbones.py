@@ -6,7 +6,7 @@ from argparse import Namespace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import print_json, print_table
 from fgkd.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def backbones(args: Namespace) -> int:
     if args.json:
         print_json([_plain(row) for row in rows])
         return 0
-    console().print(table(HEADER, [_cells(row) for row in rows]))
+    print_table(HEADER, [_cells(row) for row in rows])
     if next(found, None) is not None:
         print(f"There are more than {args.limit}: narrow the pattern or raise --limit.")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgkd.cli.flags import FILTERS
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import console, print_json, print_table
 from fgkd.cli.values import parse_memory, parse_period, parse_shard
 from fgkd.errors import UserError, answer_all
 from fgkd.places import cache_folder, data_root, parse_precision, weights_folder, writable
@@ -102,7 +102,7 @@ def list_suites() -> int:
     for name in suite_names():
         about = parse_yaml(suite_path(name).read_text(encoding="utf-8")).value
         rows.append((name, str(about.get("description", "")) if isinstance(about, dict) else ""))
-    console().print(table(("suite", "about"), rows))
+    print_table(("suite", "about"), rows)
     return 0
 
 

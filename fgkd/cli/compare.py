@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fgkd.choosing import find_run, suite_results
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import print_json, print_table
 from fgkd.cli.truth import revision_of, truth_of
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root
@@ -82,15 +82,15 @@ def _as_json(found: Versus, name: Name, speeds: Sequence[dict[str, float]]) -> d
 
 
 def _show(found: Versus, name: Name, speeds: Sequence[dict[str, float]], limit: int) -> None:
-    out, first, second = console(), found.first.run_id, found.second.run_id
+    first, second = found.first.run_id, found.second.run_id
     header = ("test split and costs", first, second, "difference")
     rows = [(title, *_three(*row)) for title, row in _sides(found, speeds).items()]
-    out.print(table(header, rows))
+    print_table(header, rows)
     print(f"\n{_verdict(found)}\n")
     gaps = [gap for gap in found.classes if gap.gap][: limit or None]
     if gaps:
         cells = [(one_line(g.name), str(g.images), str(g.first), str(g.second), f"{100 * g.gap:+.1f}") for g in gaps]
-        out.print(table(("classes that differ most", "images", first, second, "points"), cells))
+        print_table(("classes that differ most", "images", first, second, "points"), cells)
     kinds = {f"only {first} is right": "first_right", f"only {second} is right": "second_right"}
     print(f"\n{found.disagreement.total} of {found.paired.images} images got different classes:")
     for title, kind in {**kinds, "both are wrong": "both_wrong"}.items():

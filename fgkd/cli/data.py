@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import console, print_json, print_table
 from fgkd.places import data_root
 from fgkd.spec import DatasetSpec
 
@@ -24,7 +24,7 @@ def list_data(args: Namespace) -> int:
         lines.append(
             (row["name"], str(row["num_classes"]), *counts, "yes" if row["present"] else "no", row["pretty_name"])
         )
-    console().print(table(("data set", "classes", "train", "val", "test", "here", "about"), lines))
+    print_table(("data set", "classes", "train", "val", "test", "here", "about"), lines)
     print(f"Looked for in {data_root(args.data_root)}; fgkd data show NAME tells how to get one.")
     return 0
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fgkd.cli.print import bar, console, table
+from fgkd.cli.print import bar, console, print_table
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
@@ -70,7 +70,7 @@ def _list(cache: Path, name: str | None) -> int:
     header = ("data set", "protocol", "shorter side", "images", "size", "revision", "built", "folder")
     rows = [_row(folder, manifest) for folder, manifest in stores(cache) if name in (None, manifest and manifest.name)]
     if rows:
-        console().print(table(header, rows))
+        print_table(header, rows)
     else:
         _say(f"no decoded caches{f' of {name}' if name else ''} below {cache}")
     return 0

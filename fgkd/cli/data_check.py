@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import console, print_json, print_table
 from fgkd.errors import UserError, UserErrors
 from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
@@ -82,7 +82,7 @@ def print_report(report: Report, out: Console) -> None:
         out.print(line, markup=False, soft_wrap=True)
     if report.totals:
         rows = [(KINDS[kind].severity, kind, str(count), KINDS[kind].meaning) for kind, count in report.totals.items()]
-        out.print(table(("severity", "found", "files or groups", "meaning"), rows, fold=True))
+        print_table(("severity", "found", "files or groups", "meaning"), rows, out)
     for kind, count in report.totals.items():
         found = [finding for finding in report.findings if finding.kind == kind]
         for finding in found[:SHOWN]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fgkd.choosing import find_run, holders, meant, suite_results
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import print_json, print_table
 from fgkd.cli.values import parse_device
 from fgkd.errors import UserError
 from fgkd.record import RunRecord, read_records
@@ -133,6 +133,6 @@ def _show(rows: Sequence[Latency], *, as_json: bool) -> None:
         )
         for row in rows
     ]
-    console().print(table(header, cells))
+    print_table(header, cells)
     for place in dict.fromkeys(row.place for row in rows):
         print(f"on {place}, from pixels to logits on the device")

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import print_json, print_table
 from fgkd.errors import unknown_name
 from fgkd.report.text import markdown_table
 
@@ -206,7 +206,7 @@ def _print_methods(entries: list[dict[str, Any]]) -> None:
         more = "yes" if entry["deploys_more"] else ""
         paper = entry["paper"].removeprefix("arXiv:")
         rows.append((entry["name"], entry["family"], paper, _asks(entry), more, entry["about"]))
-    console().print(table(("method", "family", "arXiv", "asks of teacher", "deploys more", "about"), rows))
+    print_table(("method", "family", "arXiv", "asks of teacher", "deploys more", "about"), rows)
     print("Sums work too: kd+crd. fgkd methods NAME shows the parameters.")
 
 
@@ -219,4 +219,4 @@ def _print_method(entry: dict[str, Any]) -> None:
     print(f"changes the deployed student: {'yes' if entry['deploys_more'] else 'no'}")
     rows = [(row["name"], row["type"], row["range"], str(row["default"]), row["about"]) for row in entry["parameters"]]
     if rows:
-        console().print(table(("parameter", "type", "range", "default", "about"), rows, fold=True))
+        print_table(("parameter", "type", "range", "default", "about"), rows)

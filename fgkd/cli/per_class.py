@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fgkd.choosing import find_run
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import print_json, print_table
 from fgkd.cli.truth import truth_of
 from fgkd.report.per_class import ClassScore, class_scores, mean_class_accuracy, predictions_of, worst_first
 
@@ -26,7 +26,7 @@ def per_class(args: Namespace, folders: Sequence[Path]) -> int:
         return 0
     shown = worst_first(scores)
     rows = [_row(score) for score in shown[: args.limit or None]]
-    console().print(table(("class", "images", "right", "top-1 %", "mostly taken for"), rows))
+    print_table(("class", "images", "right", "top-1 %", "mostly taken for"), rows)
     right, images = (sum(getattr(score, name) for score in shown) for name in ("right", "images"))
     print(
         f"{record.run_id}: {len(rows)} of {len(shown)} classes, worst first; top-1 {100 * right / images:.2f} %, "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fgkd.cli.print import bar, console, print_json, table
+from fgkd.cli.print import bar, print_json, print_table
 from fgkd.cli.values import parse_device
 from fgkd.errors import UserError
 from fgkd.report.text import csv_text, one_line
@@ -79,4 +79,4 @@ def _show(labelled: Sequence[Labelled], args: Namespace) -> None:
         writer.writerow(HEADER)
         writer.writerows((csv_text(path), csv_text(name), f"{share:.6f}") for path, name, share in rows)
     elif rows:
-        console().print(table(HEADER, [(p, name, f"{share:.4f}") for p, name, share in rows], fold=True, widest="file"))
+        print_table(HEADER, [(path, name, f"{share:.4f}") for path, name, share in rows])

@@ -1,4 +1,4 @@
-"""How the command line prints: tables that fit the terminal, whole lines where the output is no terminal, JSON."""
+"""How the command line prints: tables that lose nothing, whole lines where the output is no terminal, JSON."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
+from fgkd import tables
 from fgkd.report.text import one_line
 
 
@@ -23,21 +22,13 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], *, fold: bool = False, widest: str | None = None
-) -> Table:
-    """A table without rules; its column `widest`, by default the last, is cut to fit, or folded, before any other."""
-    made, rows = Table(box=None, pad_edge=False, header_style="bold"), [[*map(one_line, row)] for row in rows]
-    cut = len(header) - 1 if widest is None else header.index(widest)
-    for number, name in enumerate(header):
-        if number == cut:
-            made.add_column(name, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
-        else:
-            longest = max(len(row[number]) for row in [header, *rows])
-            made.add_column(name, no_wrap=True, min_width=min(longest, 40))
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))  # never markup
-    return made
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], out: Console | None = None) -> None:
+    """A table of texts from anywhere, each on a line of its own.
+
+    Args:
+        out: standard output if None.
+    """
+    tables.print_table(out or console(), header, [[*map(one_line, row)] for row in rows])
 
 
 @contextmanager

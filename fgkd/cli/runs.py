@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fgkd.cli.print import console, table
+from fgkd.cli.print import print_table
 from fgkd.record import RunRecord, read_records
 from fgkd.report.comparison import cells_of, seeds_of
 from fgkd.report.sheet import number, one_line
@@ -22,7 +22,7 @@ def runs(folders: Sequence[Path]) -> int:
         records, problems = read_records(folder / "records")
         rows += [_row(record, folder.name) for cell in cells_of(records) for record in cell.records]
         amiss += [f"{folder}: {problem}" for problem in problems]
-    console().print(table(COLUMNS, rows))
+    print_table(COLUMNS, rows)
     for problem in amiss:
         print(one_line(problem), file=sys.stderr)
     return 1 if amiss else 0

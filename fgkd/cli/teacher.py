@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fgkd.cli.bench import asked
-from fgkd.cli.print import console, print_json, table
+from fgkd.cli.print import console, print_json, print_table
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root, weights_folder, writable
 
@@ -94,7 +94,7 @@ def _tell(words: Sequence[Judgement], *, as_json: bool) -> None:
         (w.teacher, w.dataset, w.student or "any", share(w.holdout_top1), str(w.bar or ""), w.verdict) for w in words
     ]
     out = console()
-    out.print(table(("teacher", "data set", "student", "hold-out", "to exceed", "verdict"), rows))
+    print_table(("teacher", "data set", "student", "hold-out", "to exceed", "verdict"), rows, out)
     for problem in dict.fromkeys(word.problem for word in words if word.problem):
         out.print(problem, style="red", markup=False, soft_wrap=True)
 
@@ -121,7 +121,7 @@ def list_teachers(args: Namespace) -> int:
         )
         for row in rows
     ]
-    console().print(table(header, lines))
+    print_table(header, lines)
     print(f"{len(rows)} teachers in {store.folder}; a suite names one by weights: run:RUN.")
     return 0
 
