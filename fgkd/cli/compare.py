@@ -44,19 +44,20 @@ def compare(args: Namespace) -> int:
 
 def _names(record: RunRecord, args: Namespace) -> Name:
     """Names of test images: their files where the data is at hand, else their positions."""
-    root = data_root(args.data_root)
-    if not root.is_dir():
-        return lambda position: f"#{position}"
     from fgkd.data import open_dataset
 
     try:
-        data = open_dataset(record.spec.feed.dataset, root, cache=cache_folder(args.cache))
+        data = open_dataset(record.spec.feed.dataset, data_root(args.data_root), cache=cache_folder(args.cache))
     except UserError:
-        return lambda position: f"#{position}"
+        return _numbered
     if data.revision != revision_of(record):
-        return lambda position: f"#{position}"
+        return _numbered
     paths = data.test.paths
     return lambda position: str(Path(*paths[position].parts[-2:]))
+
+
+def _numbered(position: int) -> str:
+    return f"#{position}"
 
 
 def _sides(found: Versus, speeds: Sequence[dict[str, float]]) -> dict[str, tuple[float | None, float | None, int]]:
@@ -98,6 +99,8 @@ def _show(found: Versus, name: Name, speeds: Sequence[dict[str, float]], limit: 
         shown = [one_line(name(p)) for p in positions[: limit or None]]
         more = ["..."] if len(shown) < len(positions) else []
         print(f"  {title}: {len(positions)}" + (f": {', '.join(shown + more)}" if shown else ""))
+    if name is _numbered and found.disagreement.total:
+        print("Numbers are positions in the test split; --data-root names the files.")
 
 
 def _three(first: float | None, second: float | None, decimals: int) -> tuple[str, str, str]:

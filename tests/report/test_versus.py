@@ -96,6 +96,7 @@ def test_command_across_suites(results, capsys):
     assert "McNemar's exact p 0.62: alone right on 3 images, alone wrong on 1." in out
     assert "6 of 10 images got different classes:" in out
     assert f"only {second} is right: 3: #2, #5, ..." in out
+    assert out.count("Numbers are positions in the test split; --data-root names the files.") == 1
     rows = [line.split() for line in out.splitlines()]
     assert ["crow", "2", "0", "1", "+50.0"] in rows
     assert ["parameters", "M", "1.23", "1.23", "+0.00"] in rows
@@ -127,9 +128,12 @@ def test_images_are_named_where_the_data_is_at_hand(tmp_path, capsys):
     for method, given in (("kd", labels), ("crd", wrong)):
         made = record(run_spec(method, dataset=dataset), data=facts, predictions=pack_predictions(given))
         write_record(made, tmp_path / "results/birds/records")
-    flags = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path), "--data-root", str(tmp_path)]
-    assert main(["compare", "kd", "crd", *flags]) == 0
-    assert f"is right: 1: {Path(*data.test.paths[3].parts[-2:])}\n" in capsys.readouterr().out
+    flags = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path)]
+    for root in (tmp_path, tmp_path / "none"):  # the birds are drawn: they need no root
+        assert main(["compare", "kd", "crd", *flags, "--data-root", str(root)]) == 0
+        out = capsys.readouterr().out
+        assert f"is right: 1: {Path(*data.test.paths[3].parts[-2:])}\n" in out
+        assert "Numbers are positions" not in out
 
 
 def test_commands_that_cannot_be_followed(results, capsys):
