@@ -171,3 +171,9 @@ def test_training_tells_of_warnings(root: Path) -> None:
     (root / "mine/train/wren/0.jpg").write_bytes((root / "mine/test/wren/0.jpg").read_bytes())
     assert main(["data", "check", "folder:mine"]) == 0
     assert any("tells 1 warning" in line for line in preflight(root))
+
+
+def test_one_of_a_kind_is_told_in_the_singular(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "mine/train/wren/1.jpg").write_bytes(b"")
+    assert main(["data", "check", "folder:mine"]) == 1
+    assert "1 error, 0 warnings, 0 notes;" in capsys.readouterr().out

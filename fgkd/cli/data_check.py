@@ -15,7 +15,7 @@ from fgkd.cli.print import console, print_json, print_table
 from fgkd.errors import UserError, UserErrors
 from fgkd.places import cache_folder, data_root, writable
 from fgkd.spec import DatasetSpec
-from fgkd.text import printable
+from fgkd.text import count, printable
 
 if TYPE_CHECKING:
     from fgkd.data.check import Finding, Report
@@ -83,12 +83,12 @@ def print_report(report: Report, out: Console) -> None:
     if report.totals:
         rows = [(KINDS[kind].severity, kind, str(count), KINDS[kind].meaning) for kind, count in report.totals.items()]
         print_table(("severity", "found", "files or groups", "meaning"), rows, out)
-    for kind, count in report.totals.items():
+    for kind, number in report.totals.items():
         found = [finding for finding in report.findings if finding.kind == kind]
         for finding in found[:SHOWN]:
             out.print(_line(finding), markup=False, soft_wrap=True)
-        if count > SHOWN:
-            out.print(f"{kind}: and {count - SHOWN} more (--json lists them)", markup=False)
+        if number > SHOWN:
+            out.print(f"{kind}: and {number - SHOWN} more (--json lists them)", markup=False)
     out.print(_verdict(report), markup=False, soft_wrap=True)
 
 
@@ -108,7 +108,7 @@ def _summary(report: Report) -> Iterator[str]:
     )
     if classes.singletons:
         some = ", ".join(map(printable, classes.singletons[:SHOWN]))
-        yield f"{len(classes.singletons)} classes have one image: {some}"
+        yield f"{count(len(classes.singletons), 'class has', 'classes have')} one image: {some}"
 
 
 def _line(finding: Finding) -> str:
@@ -119,7 +119,7 @@ def _line(finding: Finding) -> str:
 
 def _verdict(report: Report) -> str:
     rate = report.examined / max(report.seconds, 1e-9)
-    found = ", ".join(f"{report.number(s)} {s}s" for s in ("error", "warning", "note"))
+    found = ", ".join(count(report.number(s), s) for s in ("error", "warning", "note"))
     extent = "read whole" if report.mode == "full" else "headers alone; without --quick files are read whole"
     left_out = f" of {report.images:,}" if report.examined < report.images else ""
     return f"{found}; {report.examined:,}{left_out} images in {report.seconds:.1f} s ({rate:,.0f}/s), {extent}" + (

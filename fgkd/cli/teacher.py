@@ -12,6 +12,7 @@ from fgkd.cli.bench import asked
 from fgkd.cli.print import console, print_json, print_table
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root, weights_folder, writable
+from fgkd.text import count
 
 if TYPE_CHECKING:
     from fgkd.models.store import WeightStore
@@ -122,7 +123,7 @@ def list_teachers(args: Namespace) -> int:
         for row in rows
     ]
     print_table(header, lines)
-    print(f"{len(rows)} teachers in {store.folder}; a suite names one by weights: run:RUN.")
+    print(f"{count(len(rows), 'teacher')} in {store.folder}; a suite names one by weights: run:RUN_ID")
     return 0
 
 

@@ -114,8 +114,8 @@ COSTS = (  # title, where it stands in a record, what it is divided by, decimals
     ("parameters M", ("student", "param_count"), 1e6, 2),
     ("MACs M", ("student", "macs"), 1e6, 2),
     ("size MB", ("student", "size_bytes"), 1e6, 2),
-    ("own s", ("costs", "train_seconds"), 1, 0),
-    ("loading and teacher s", ("costs", "shared_seconds"), 1, 0),
+    ("own s", ("costs", "train_seconds"), 1, 1),
+    ("loading and teacher s", ("costs", "shared_seconds"), 1, 1),
 )
 METRICS = (  # title, name, factor, decimals
     ("top-1 %", "top1", 100, 2),

@@ -48,6 +48,7 @@ from fgkd.runner.training import Training
 from fgkd.spec import RunSpec, teacher_run
 from fgkd.suite import Suite
 from fgkd.teacher.gate import Bar
+from fgkd.text import count
 from fgkd.train.engine import Engine
 from fgkd.train.faults import device_lost, told
 from fgkd.yardstick import Yardstick, measure
@@ -186,9 +187,12 @@ class _Session:
         except Exception as error:
             if self.engine.world > 1 or device_lost(error) or refused_by_disk(error):
                 raise
-            runs = f"{len(turn.cohort.runs)} runs on {name}"
-            self.broken.append(f"{runs} are not recorded: {told(error)}; the same command tries them again")
-            progress.say(f"{runs} stopped by an error:\n{traceback.format_exc()}", style="red")
+            of_them = len(turn.cohort.runs)
+            unrecorded = count(of_them, f"run on {name} is", f"runs on {name} are")
+            self.broken.append(f"{unrecorded} not recorded: {told(error)}; the same command tries them again")
+            progress.say(
+                f"{count(of_them, 'run')} on {name} stopped by an error:\n{traceback.format_exc()}", style="red"
+            )
         self.engine.release()
 
     def announce(self, progress: SuiteProgress) -> None:
@@ -200,7 +204,7 @@ class _Session:
             note = self.rerun
             progress.say(f"continuing the {note.kind} begun {note.begun}; remove {note.path} to begin a new one")
         elif done:
-            progress.say(f"{done} runs of {self.suite.name} are recorded already")
+            progress.say(f"{self.suite.name}: {count(done, 'run is', 'runs are')} recorded already")
 
     def tidy(self) -> None:
         """Remove what launches that were killed left behind, and note what a rerun is to replace."""
@@ -273,8 +277,8 @@ class _Session:
         waiting = [run for run in planned.runs if any(d.run_id not in self.store for d in dependencies(run))]
         if waiting:
             absent = {d.run_id for run in waiting for d in dependencies(run)} - set(self.store.ids())
-            why = f"wait for {', '.join(sorted(absent))}, which did not end well; see its record, and --retry-failed"
-            self.refused.append(f"{len(waiting)} runs {why}")
+            why = f"for {', '.join(sorted(absent))}, which did not end well; see its record, and --retry-failed"
+            self.refused.append(f"{count(len(waiting), 'run waits', 'runs wait')} {why}")
             progress.say(self.refused[-1], style="red")
         ready = [run for run in planned.runs if run not in waiting]
         if not ready:

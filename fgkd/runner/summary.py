@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from fgkd.record import RunRecord
 from fgkd.runner.sharing.ledger import Holder
+from fgkd.text import count
 
 ADVICE = {
     "oom": "not even alone did they fit: a smaller batch_size or view.size, --mixed_precision bf16, or a larger device",
@@ -31,7 +32,10 @@ def failures(records: Iterable[RunRecord], wanted: Collection[str]) -> list[str]
 def still_running(elsewhere: Mapping[str, Holder]) -> list[str]:
     """Who is still at work on what this launch left alone."""
     counts = Counter(str(holder) for holder in elsewhere.values())
-    return [f"{number} runs are still being trained by {holder}" for holder, number in sorted(counts.items())]
+    return [
+        f"{count(number, 'run is', 'runs are')} still being trained by {holder}"
+        for holder, number in sorted(counts.items())
+    ]
 
 
 def _cut(reason: str) -> str:

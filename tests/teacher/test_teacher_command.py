@@ -46,7 +46,10 @@ def test_a_suites_teachers_are_trained_measured_and_recorded_alone(desk: Desk, p
     assert rows[0]["weights_hash"] == record.student.weights_hash
     assert rows[0]["bytes"] > 1e5
     assert 0 <= rows[0]["age_days"] < 0.1
-    assert record.run_id in run(desk, "list")[1]
+    told = run(desk, "list")[1]
+    assert record.run_id in told
+    assert "1 teacher in " in told
+    assert told.endswith("a suite names one by weights: run:RUN_ID")
 
 
 def test_a_suites_teachers_are_checked_against_its_students(desk: Desk, pets: Path) -> None:

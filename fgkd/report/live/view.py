@@ -13,6 +13,7 @@ from rich.text import Text
 from fgkd.report.live.finished import Finished
 from fgkd.report.live.status import CohortStatus, LearnerStatus, Seen
 from fgkd.report.text import one_line
+from fgkd.text import duration
 
 BAR, LAST, WIDEST = 24, 5, 100  # cells of a bar; recorded runs that are listed; columns where there is no terminal
 STYLES = {"running": "green", "silent": "yellow", "gone": "red"}
@@ -102,20 +103,6 @@ def bar(done: float, total: float) -> str:
     """
     filled = round(BAR * min(1.0, done / total)) if total > 0 else BAR
     return f"[{'#' * filled}{'-' * (BAR - filled)}]"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it.
-
-    Example:
-        >>> duration(42), duration(125), duration(7500)
-        ('42 s', '2 min', '2 h 05 min')
-    """
-    seconds = max(0.0, seconds)
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _learners(learners: Sequence[LearnerStatus]) -> Table:

@@ -21,6 +21,7 @@ from rich.progress import (
 
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.runner.observers.onlookers import Onlooker
+from fgkd.text import count
 from fgkd.train.cohort import Cohort
 
 LOOK_EVERY = 1.0  # seconds between two notes beside the bar
@@ -94,8 +95,8 @@ class SuiteProgress:
         learners = ", ".join(_counted([run.method.label for run in planned.runs]))
         place = f"{number}/{len(self._plan.cohorts)}"
         self.say(
-            f"[{place}] {feed.dataset.name}: {len(planned.runs)} learners ({learners}){teacher}, "
-            f"{feed.epochs} epochs of {steps_per_epoch} steps at batch {feed.batch_size}"
+            f"[{place}] {feed.dataset.name}: {count(len(planned.runs), 'learner')} ({learners}){teacher}, "
+            f"{count(feed.epochs, 'epoch')} of {count(steps_per_epoch, 'step')} at batch {feed.batch_size}"
         )
         if self._cohort is not None:
             self._bars.remove_task(self._cohort)
