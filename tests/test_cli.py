@@ -279,7 +279,9 @@ def test_mistaken_flags_are_told_together(capsys: pytest.CaptureFixture[str]) ->
 
 def test_one_mistaken_name_is_told_without_a_heading(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMOKE, "--methods", "kdd"]) == 2
-    assert capsys.readouterr().err.startswith("fgkd: unknown method of this suite 'kdd'")
+    told = capsys.readouterr().err
+    assert told.startswith("fgkd: unknown method of this suite 'kdd'")
+    assert told.endswith("(filters choose from the suite; --set methods=[...] replaces its list)\n")
 
 
 def test_the_faults_of_a_suite_are_told_beside_a_mistaken_flag(

@@ -62,7 +62,9 @@ class Expansion:
             names = [str(name) for name in entries if name is not None]
             kept = tuple(pattern for pattern in filters[axis] if any(matches(name, pattern) for name in names))
             noun = f"{axis.replace('_', ' ')} of this suite"
-            problems += [str(unknown_name(noun, pattern, names)) for pattern in filters[axis] if pattern not in kept]
+            unknown = [unknown_name(noun, pattern, names) for pattern in filters[axis] if pattern not in kept]
+            hint = f"(filters choose from the suite; --set {axis}s=[...] replaces its list)"
+            problems += [f"{error} {hint}" for error in unknown]
             if kept:
                 known[axis] = kept
         return problems
