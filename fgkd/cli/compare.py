@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from fgkd.report.latency import latencies_of
 from fgkd.report.per_class import predictions_of
 from fgkd.report.sheet import number, one_line
 from fgkd.report.versus import Versus, check_comparable, side_by_side, versus
+from fgkd.spec import RunSpec
 
 Name = Callable[[int], str]  # of a test image
+Side = tuple[float | None, float | None, int]  # the first run's figure, the second's, decimals to show
 
 
 def compare(args: Namespace) -> int:
@@ -60,13 +62,46 @@ def _numbered(position: int) -> str:
     return f"#{position}"
 
 
-def _sides(found: Versus, speeds: Sequence[dict[str, float]]) -> dict[str, tuple[float | None, float | None, int]]:
-    """Title -> the first run's figure, the second's, and decimals to show; without what neither has."""
+def _sides(found: Versus, speeds: Sequence[dict[str, float]]) -> dict[str, Side]:
+    """Rows by title; without what neither run has."""
     first, second = side_by_side(found.first), side_by_side(found.second)
     rows = {title: (value, second[title][0], decimals) for title, (value, decimals) in first.items()}
     for title in dict.fromkeys([*speeds[0], *speeds[1]]):
         rows[title] = (speeds[0].get(title), speeds[1].get(title), 2)
     return {title: row for title, row in rows.items() if row[:2] != (None, None)}
+
+
+def _without_places(sides: Mapping[str, Side]) -> tuple[dict[str, Side], list[str]]:
+    """The rows with numbers for the places that titles end in, as in ``images/s (place)``, and notes that name them."""
+    places: dict[str, int] = {}
+    rows = {}
+    for title, row in sides.items():
+        what, bracket, place = title.removesuffix(")").partition(" (")
+        mark = f" [{places.setdefault(place, len(places) + 1)}]" if bracket else ""
+        rows[what + mark] = row
+    return rows, [f"[{number}] on {place}" for place, number in places.items()]
+
+
+def _settings(found: Versus) -> list[tuple[str, str, str]]:
+    """What the runs are, side by side; "the same" where they do not differ."""
+    first, second = (_facts(record.spec) for record in (found.first, found.second))
+    rows = [(title, value, "the same" if second[title] == value else second[title]) for title, value in first.items()]
+    if found.first.spec.recipe != found.second.spec.recipe:
+        rows.append(("recipe", "see its record", "another"))
+    return rows
+
+
+def _facts(spec: RunSpec) -> dict[str, str]:
+    feed = spec.feed
+    protocol = "" if feed.dataset.protocol == "default" else f" ({feed.dataset.protocol})"
+    return {
+        "data": f"{feed.dataset.name}{protocol}",
+        "student": spec.student.name,
+        "teacher": feed.teacher.name if feed.teacher else "none",
+        "method": spec.method.label,
+        "seed": str(spec.seed),
+        "epochs": str(feed.epochs),
+    }
 
 
 def _as_json(found: Versus, name: Name, speeds: Sequence[dict[str, float]]) -> dict[str, Any]:
@@ -84,9 +119,12 @@ def _as_json(found: Versus, name: Name, speeds: Sequence[dict[str, float]]) -> d
 
 def _show(found: Versus, name: Name, speeds: Sequence[dict[str, float]], limit: int) -> None:
     first, second = found.first.run_id, found.second.run_id
-    header = ("test split and costs", first, second, "difference")
-    rows = [(title, *_three(*row)) for title, row in _sides(found, speeds).items()]
-    print_table(header, rows)
+    print_table(("", first, second), _settings(found))
+    sides, notes = _without_places(_sides(found, speeds))
+    print()
+    print_table(("test split and costs", first, second, "difference"), [(t, *_three(*row)) for t, row in sides.items()])
+    for note in notes:
+        print(one_line(note))
     print(f"\n{_verdict(found)}\n")
     gaps = [gap for gap in found.classes if gap.gap][: limit or None]
     if gaps:

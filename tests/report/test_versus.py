@@ -11,6 +11,7 @@ import pytest
 from fgkd.cli.main import main
 from fgkd.errors import UserError
 from fgkd.record import pack_predictions, write_record
+from fgkd.report.latency import Latency, write_latencies
 from fgkd.report.truth import truth_path, write_truth
 from fgkd.report.versus import check_comparable, versus
 from tests.board_factory import record, run_spec
@@ -99,8 +100,24 @@ def test_command_across_suites(results, capsys):
     assert out.count("Numbers are positions in the test split; --data-root names the files.") == 1
     rows = [line.split() for line in out.splitlines()]
     assert ["crow", "2", "0", "1", "+50.0"] in rows
+    assert ["method", "kd", "crd"] in rows
+    assert ["student", "small_net", "the", "same"] in rows
     assert ["parameters", "M", "1.23", "1.23", "+0.00"] in rows
     assert not any(row[:1] == ["auk"] for row in rows), "classes without a difference are not listed"
+
+
+def test_devices_are_named_below_the_table(results, capsys):
+    facts = ("small_net", 224, 1_234_567, 98_765_432, 1.5, 2.5, 64, 1000.0)
+    device = "Intel(R) Xeon(R) Processor (of a cloud)"
+    row = Latency(*facts, device, 2, "fp32", "2.0", "1.0", "2026-01-01T00:00:00+00:00")
+    for suite in ("tiny", "other"):
+        write_latencies(results / suite, [row])
+    assert main(["compare", "kd", "crd", "--results", str(results), "--data-root", str(results)]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["images/s", "in", "batches", "of", "64", "[1]", "1000.00", "1000.00", "+0.00"] in rows
+    assert out.count("Xeon") == 1
+    assert f"\n[1] on {device}, 2 threads, fp32\n" in out
 
 
 def test_command_as_json(results, capsys):
