@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from fgkd.plan import Plan, PlannedCohort
 from fgkd.price import CohortPrice
+from fgkd.tables import print_table
+from fgkd.text import count, duration
 from fgkd.yardstick import Yardstick
 
 
@@ -21,32 +23,31 @@ def learners(planned: PlannedCohort) -> str:
     )
 
 
-def plan_table(prices: Sequence[CohortPrice], hours: Sequence[float]) -> Table:
-    """One row per cohort, in order.
+HEADER = ("#", "data", "teacher", "learners", "epochs", "TMACs", "alone", "GiB", "time")
+LEGEND = "alone: MACs if each run were trained by itself; GiB: predicted peak memory"
+GUESS = "a rough guess from a one-second trial on this machine, data loading not counted; --calibrate tells better"
+CALIBRATED = "by the pace of 20 steps of each cohort"
 
-    Args:
-        hours: of each.
-    """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("#", "data", "teacher", "learners"):
-        table.add_column(name, overflow="fold")
-    for name in ("epochs", "TMACs", "alone", "GiB", "hours"):
-        table.add_column(name, justify="right")
-    for number, (price, time) in enumerate(zip(prices, hours, strict=True), 1):
-        planned = price.cohort
-        feed = planned.feed
-        table.add_row(
-            str(number),
-            feed.dataset.name,
-            feed.teacher.name if feed.teacher else "-",
-            f"{len(planned.runs)}: {learners(planned)}",
-            str(feed.epochs),
-            f"{price.macs / 1e12:.4g}",
-            f"{price.macs_alone / 1e12:.4g}",
-            f"{price.bytes / 2**30:.2f}",
-            f"{time:.3g}",
-        )
-    return table
+
+def _row(number: int, price: CohortPrice, hours: float) -> tuple[str, ...]:
+    planned = price.cohort
+    feed = planned.feed
+    return (
+        str(number),
+        feed.dataset.name,
+        feed.teacher.name if feed.teacher else "-",
+        f"{len(planned.runs)}: {learners(planned)}",
+        str(feed.epochs),
+        _tera(price.macs),
+        _tera(price.macs_alone),
+        f"{price.bytes / 2**30:.2f}",
+        duration(3600 * hours),
+    )
+
+
+def _tera(macs: float) -> str:
+    """In units of 10^12, without an exponent."""
+    return f"{macs / 1e12:,.{0 if macs >= 1e14 else 3}f}"
 
 
 def hours_of(prices: Sequence[CohortPrice], by: Yardstick | Sequence[float]) -> list[float]:
@@ -62,21 +63,22 @@ def print_plan(plan: Plan, prices: Sequence[CohortPrice], by: Yardstick | Sequen
     Args:
         by: what hours are told by, see `hours_of`.
     """
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     if plan.recorded:
-        console.print(f"{len(plan.recorded)} runs are recorded already and will not be run again")
+        say(f"{count(len(plan.recorded), 'run is', 'runs are')} recorded already and will not be run again")
     if not prices:
-        console.print("nothing is left to run")
+        say("nothing is left to run")
         return
     hours = hours_of(prices, by)
-    console.print(plan_table(prices, hours))
+    rows = [_row(number, *priced) for number, priced in enumerate(zip(prices, hours, strict=True), 1)]
+    print_table(console, HEADER, rows, right=range(HEADER.index("epochs"), len(HEADER)))
     macs, alone = sum(p.macs for p in prices), sum(p.macs_alone for p in prices)
-    how = "by the pace of 20 steps of each here"
-    if isinstance(by, Yardstick):
-        how = f"at {by} here, without loading and losses: --calibrate tells better"
-    console.print(
-        f"{len(plan.runs)} runs in {len(prices)} cohorts: {macs / 1e12:.4g} TMACs, {sum(hours):.3g} h {how}; "
-        f"one by one it is {alone / macs if macs else 1:.2f} x as many MACs",  # no MACs: all is measured as it is
-        highlight=False,
+    say(LEGEND)
+    how = GUESS if isinstance(by, Yardstick) else CALIBRATED
+    say(
+        f"{count(len(plan.runs), 'run')} in {count(len(prices), 'cohort')}: {_tera(macs)} TMACs, "
+        f"about {duration(3600 * sum(hours))} here ({how}); "
+        f"one by one it is {alone / macs if macs else 1:.2f} x as many MACs"  # no MACs: all is measured as it is
     )
 
 

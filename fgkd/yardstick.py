@@ -32,9 +32,6 @@ class Yardstick:
         """Of so many multiply-accumulates that move so many bytes."""
         return macs * self.per_mac + kept * self.per_byte
 
-    def __str__(self) -> str:
-        return f"{self.per_mac * 1e9:.3g} s a GMAC and {self.per_byte * 1e9:.3g} s a GB kept"
-
 
 def measure(device: torch.device, seconds: float = 1.0) -> Yardstick:
     """Train the two networks for about `seconds` each."""
