@@ -85,7 +85,7 @@ def test_a_failed_teacher_is_not_trained_again_unless_asked(
     assert desk.bench() == 2
     assert not counted
     said = flat(capsys.readouterr().out)
-    assert "1 runs wait for teacher" in said
+    assert "1 run waits for teacher" in said
     assert "--retry-failed" in said
     counted += ["", "", ""]
     assert desk.bench("--retry-failed") == 0
