@@ -126,7 +126,7 @@ def test_a_plan_is_told_in_words_without_exponents() -> None:
     assert rows[1][-2:] == ["30", "s"]
     assert "3 runs in 2 cohorts: 60.000 TMACs, about 1 min here (a rough guess from a one-second trial" in text
     assert "--calibrate tells better" in text
-    assert "alone: MACs if each run were trained by itself; GiB: predicted peak memory\n" in text
+    assert "alone: those if each run were trained by itself; GiB: predicted peak memory\n" in text
     vast = told(Yardstick(1e-12, 0.0), macs=5.142e17)
     assert "1,028,400 TMACs, about 12 days here" in vast
     assert "e+" not in vast
