@@ -24,7 +24,9 @@ def learners(planned: PlannedCohort) -> str:
 
 
 HEADER = ("#", "data", "teacher", "learners", "epochs", "TMACs", "alone", "GiB", "time")
-LEGEND = "TMACs: 10^12 multiply-accumulates; alone: those if each run were trained by itself; GiB: predicted peak memory"
+LEGEND = (
+    "TMACs: 10^12 multiply-accumulates; alone: those if each run were trained by itself; GiB: predicted peak memory"
+)
 GUESS = "a rough guess from a one-second trial on this machine, data loading not counted; --calibrate tells better"
 CALIBRATED = "by the pace of 20 steps of each cohort"
 
