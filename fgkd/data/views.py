@@ -18,6 +18,7 @@ from fgkd.spec import ViewSpec
 
 Recipe = Callable[[ViewSpec], list[Any]]
 AUGMENTS: Registry[Recipe] = Registry("augment")
+LONGEST = 64  # times the shorter side: what is kept of a longer one; no photograph comes near
 
 
 def augment_names() -> list[str]:
@@ -33,7 +34,7 @@ class EvalView:
 
     def __call__(self, image: np.ndarray, seed: int = 0) -> np.ndarray:
         """The square; `seed` is ignored."""
-        return self._transform(image=image)["image"]
+        return self._transform(image=_without_far_ends(image))["image"]
 
 
 class TrainView:
@@ -51,7 +52,14 @@ class TrainView:
         # Compose.set_random_seed would give every transform a generator of its own in the SAME state: the draw that
         # picks the crop's area would then also decide the flip. One pair of generators for all keeps draws independent.
         self._transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        return self._transform(image=image)["image"]
+        return self._transform(image=_without_far_ends(image))["image"]
+
+
+def _without_far_ends(image: np.ndarray) -> np.ndarray:
+    """A sliver without its far ends: enlarging its shorter side, a row of 30,000 pixels would fill the memory."""
+    longest = LONGEST * min(image.shape[:2])
+    top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
+    return image[top : top + longest, left : left + longest]
 
 
 @AUGMENTS.register("none")

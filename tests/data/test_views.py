@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -111,3 +112,18 @@ def test_cifar_shifts_over_black_by_at_most_four():
     borders = [32 - int((view(white, k).max(axis=(1, 2)) > 0).sum()) for k in range(60)]
     assert min(borders) == 0
     assert max(borders) == 4
+
+
+@pytest.mark.parametrize("shape", [(1, 30_000), (30_000, 1), (2, 129)])
+def test_slivers_fill_no_memory(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enlarged whole, the first would take 4.5 GB; what is left out shows in no centre."""
+    image = np.full((*shape, 3), 200, np.uint8)
+    image[:1, :1] = image[-1:, -1:] = 0
+    enlarged, resize = [], cv2.resize
+    monkeypatch.setattr(cv2, "resize", lambda *args, **how: enlarged.append(resize(*args, **how)) or enlarged[-1])
+    for view in (EvalView(ViewSpec(size=224)), TrainView(ViewSpec(size=224, augment="none"))):
+        square = view(image, 0)
+        assert square.shape == (224, 224, 3)
+        assert (square == 200).all()
+    assert enlarged
+    assert max(one.size for one in enlarged) < 100e6
