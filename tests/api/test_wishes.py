@@ -104,20 +104,20 @@ def test_numbers_that_are_none_are_told_together() -> None:
 
 
 def test_one_place_has_one_name_whatever_the_way_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("my birds", "work", "elsewhere/deep", "elsewhere/my birds"):
+    for name in ("my birds", "desk", "elsewhere/deep", "elsewhere/my birds"):
         (tmp_path / name).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "desk")
     straight = {"name": f"folder:{tmp_path}/my birds"}
-    for data in ("../my birds", "folder:../my birds", "../work/../my birds/", tmp_path / "work" / ".." / "my birds"):
+    for data in ("../my birds", "folder:../my birds", "../desk/../my birds/", tmp_path / "desk" / ".." / "my birds"):
         assert dataset_entry(data, None) == straight
-    assert dataset_entry("work/../my birds", tmp_path) == straight
+    assert dataset_entry("desk/../my birds", tmp_path) == straight
     assert network_entry("local-dir:../net") == f"local-dir:{tmp_path}/net"
     own = {"backbone": "resnet18", "weights": "a/../own.safetensors"}
     assert network_entry(own) == {"backbone": "resnet18", "weights": "own.safetensors"}
     assert network_entry("./b/../resnet18.own.safetensors") == "resnet18.own.safetensors"
-    (tmp_path / "work" / "link").symlink_to(tmp_path / "elsewhere" / "deep")
-    (tmp_path / "work" / "my birds").mkdir()
-    (name,) = dataset_entry("link/../my birds", None).values()  # not work/my birds, where the letters alone lead
+    (tmp_path / "desk" / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    (tmp_path / "desk" / "my birds").mkdir()
+    (name,) = dataset_entry("link/../my birds", None).values()  # not desk/my birds, where the letters alone lead
     assert Path(name.removeprefix("folder:")).samefile(tmp_path / "elsewhere" / "my birds")
 
 
