@@ -110,10 +110,11 @@ def headings(groups: Sequence[Group]) -> list[str]:
 
 def _apart(group: Group, twins: Sequence[Group]) -> str:
     """The shortest fact that no other of the twins has, or a digest; blank for one that is alone, or has the usual."""
-    protocols = [_protocol(twin) for twin in twins]
-    mine = _protocol(group)
-    own = [fact for fact, facts in zip(mine, zip(*protocols, strict=True), strict=True) if facts.count(fact) == 1]
-    if len(twins) == 1 or own == [""]:
+    if len(twins) == 1:
+        return ""
+    by_kind = zip(*map(_protocol, twins), strict=True)
+    own = [fact for fact, facts in zip(_protocol(group), by_kind, strict=True) if facts.count(fact) == 1]
+    if own and not any(own):
         return ""
     return f", {min(filter(None, own), key=len, default=lead_cell(group).identity.config)}"
 

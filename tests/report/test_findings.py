@@ -476,5 +476,8 @@ def test_tables_of_one_pair_are_headed_by_what_sets_them_apart():
         "cub200: small_net taught by big_net, 10 epochs of batches of 8",
         "cub200: small_net taught by big_net, 30 epochs of batches of 8",
     ]
+    usual, unusual = sorted(heads(run_spec(), run_spec(sampler="sqrt", bank=2)), key=len)
+    assert usual == "cub200: small_net taught by big_net", "the usual needs no words, be it so in two ways"
+    assert unusual.startswith(f"{usual}, ")
     assert len(set(heads(longer, other))) == 2, "by a digest where only their teachers' trainings differ"
     assert len(heads(longer, cut)) == 1, "another recipe is another row of one table"
