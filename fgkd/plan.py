@@ -198,8 +198,8 @@ def _groups(todo: Mapping[str, RunSpec], before: Before) -> list[_Group]:
     """Each run in the first group that takes it; runs with a teacher found the groups, so that the others can join
     them.
 
-    Only a run that waits, or that others wait for, can make groups wait for each other in a circle; such runs are
-    few, and each of them founds a group of its own where joining would.
+    Only a run that others wait for, or that wears the head of another, can make groups wait for each other in a circle;
+    such runs are few, and each of them founds a group of its own where joining would.
     """
     groups: list[_Group] = []
     unplaced = dict(todo)
@@ -212,7 +212,8 @@ def _groups(todo: Mapping[str, RunSpec], before: Before) -> list[_Group]:
                 continue
             joined = _Group(group.feed, [*group.runs, run], group.waits_for | before[run.run_id])
             others = [other for other in groups if other is not group]
-            if run.run_id not in awaited or not _circular([joined, *others, *map(founded, unplaced.values())]):
+            harmless = run.run_id not in awaited and run.head_from is None
+            if harmless or not _circular([joined, *others, *map(founded, unplaced.values())]):
                 group.runs, group.waits_for = joined.runs, joined.waits_for
                 break
         else:

@@ -100,6 +100,12 @@ def test_a_head_student_never_joins_the_cohort_that_waits_for_it() -> None:
     assert [r.method.label for r in plan.cohorts[0].runs] == ["scratch"]
 
 
+def test_a_teacher_asked_for_alone_never_joins_the_student_whose_head_it_takes() -> None:
+    teacher = sh_teacher(run("scratch", None)).model_copy(update={"train": TeacherTraining(epochs=5)})
+    plan = make_plan([teacher_run(feed(teacher))])
+    assert labels(plan) == [["scratch"], ["teacher"]]
+
+
 def test_recorded_runs_are_left_out_and_their_teachers_with_them() -> None:
     runs = [run("scratch", None), run("kd")]
     teacher = dependencies(runs[1])[0].run_id

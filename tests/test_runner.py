@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,8 @@ from fgkd.leaderboard import check_boards
 from fgkd.models.latency import device_name
 from fgkd.record import read_records
 from fgkd.runner import session
+from fgkd.train.cohort import Cohort
+from fgkd.train.learner import Learner
 from fgkd.yardstick import Yardstick
 
 SUITE = """
@@ -177,6 +180,38 @@ def test_a_diverged_teacher_is_recorded_and_its_students_wait(desk: Desk, capsys
     assert record.metrics == {}
     assert "did not end well" in capsys.readouterr().out
     assert "diverged" in (desk.board / "leaderboard.csv").read_text()
+
+
+def test_a_teacher_that_fails_when_it_is_run_again_does_not_teach_with_its_old_weights(
+    done: Desk, desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(done.results, desk.results)
+    shutil.copytree(done.cache, desk.cache)
+    before = {r.run_id: r.student.weights_hash for r in desk.records() if r.spec.method.label == "kd"}
+    attempt = Cohort.attempt
+
+    def failing(cohort: Cohort, learner: Learner, action: Callable[[], object]) -> None:
+        def broken() -> None:
+            raise RuntimeError("boom")
+
+        attempt(cohort, learner, broken if learner.spec.role == "teacher" else action)
+
+    monkeypatch.setattr(Cohort, "attempt", failing)
+    assert desk.bench("--methods", "kd", "--rerun") == 2
+    assert "2 runs wait for teacher-" in " ".join(capsys.readouterr().out.split())
+    found = {r.spec.method.label: r.status for r in desk.records() if r.spec.method.label in ("kd", "teacher")}
+    assert found["teacher"] == "failed" or "failed" in [r.status for r in desk.records() if r.spec.role == "teacher"]
+    assert {r.run_id: r.student.weights_hash for r in desk.records() if r.run_id in before} == before
+
+
+def test_students_of_a_teacher_that_was_not_trained_wait_for_the_same_command(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cohort, "run", lambda cohort: 1 / 0)
+    assert desk.bench("--methods", "kd") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "which was not trained, see above; the same command tries again" in said
+    assert "--retry-failed" not in said
 
 
 def test_diverged_students_give_exit_code_one(desk: Desk) -> None:

@@ -29,8 +29,7 @@ class Baselines:
         """Hold-out top-1, last weights, of the scratch runs that `run` is compared with and that ended well."""
         planned = [base.run_id for base in self.runs if contest(base) == contest(run)]
         recorded = recorded_ids(self.folder)
-        ids = planned or [run_id for run_id in recorded if run_id.startswith("scratch-")]
-        found = [find_record(self.folder, run_id) for run_id in sorted(ids) if run_id in recorded]
+        found = [find_record(self.folder, run_id) for run_id in sorted(recorded.intersection(planned or recorded))]
         same = [r for r in found if r is not None and is_baseline(r.spec) and contest(r.spec) == contest(run)]
         figures = [record.metric("top1", "holdout_last") for record in same if record.status == "ok"]
         return [figure for figure in figures if figure is not None]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fgkd.models.store import WeightStore
-from fgkd.plan import Plan, longest_first, make_plan, with_ancestors
+from fgkd.plan import Plan, asks_for_baselines, contest, is_baseline, longest_first, make_plan, with_ancestors
 from fgkd.price import Pricer
 from fgkd.record import find_record, recorded_ids, records_folder
 from fgkd.runner.adoption import found_elsewhere
@@ -22,11 +22,11 @@ CHECKPOINTS, CLAIMS = "checkpoints", "claims"  # in the cache
 def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     """What is missing of `runs`, in order, given the records and the weights at hand."""
     folder, store = records_folder(options.results, suite.name), WeightStore(options.cache / "weights")
-    mine, recorded = shard(runs, options.shard), recorded_ids(folder)
+    mine, recorded = part_to_do(runs, options.shard), recorded_ids(folder)
     if options.rerun:
         return make_plan(mine, recorded=rerun_of(suite, mine, options).done(recorded), stored=store)
     recorded |= found_elsewhere(suite, mine, options).keys()
-    failed = failed_ids(folder, mine, recorded, () if options.retry_failed else store)
+    failed = failed_ids(folder, mine, recorded)
     if options.retry_failed:
         retry = rerun_of(suite, mine, options)
         todo = retry.left if retry.name else failed
@@ -52,20 +52,29 @@ def rerun_of(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Rerun:
     return Rerun(options.cache / CHECKPOINTS, guard, records, [run.run_id for run in runs], kind)
 
 
-def failed_ids(folder: Path, runs: Iterable[RunSpec], recorded: set[str], stored: Container[str]) -> set[str]:
+def failed_ids(folder: Path, runs: Iterable[RunSpec], recorded: set[str]) -> set[str]:
     """Of the runs and whatever they need, those whose records say that they did not end well.
 
-    Args:
-        stored: holds the ids of runs whose weights are at hand; they ended well, and their records are not read.
+    Weights at hand say nothing of that: they may be older than the failure.
     """
     needed = with_ancestors(runs).keys() & recorded
-    return {run_id for run_id in needed if run_id not in stored and has_failed(folder, run_id)}
+    return {run_id for run_id in needed if has_failed(folder, run_id)}
 
 
 def has_failed(folder: Path, run_id: str) -> bool:
     """Does the record of a run say that it did not end well?"""
     record = find_record(folder, run_id)
     return record is not None and record.status != "ok"
+
+
+def part_to_do(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec]:
+    """A shard, and the runs from scratch that its teachers have to beat, which other shards may hold as well.
+
+    Whoever comes first trains such a run, where results and cache are shared; elsewhere each part trains its own.
+    """
+    mine = shard(runs, part)
+    contested = {contest(run) for run in mine if asks_for_baselines(run)}
+    return list(dict.fromkeys([*mine, *(run for run in runs if is_baseline(run) and contest(run) in contested)]))
 
 
 def shard(runs: Sequence[RunSpec], part: tuple[int, int] | None) -> list[RunSpec]:

@@ -27,7 +27,7 @@ from fgkd.runner.banks import live_reason
 from fgkd.runner.calibrate import Calibration
 from fgkd.runner.check.forecast import forecasts
 from fgkd.runner.check.preflight import check, network_problems
-from fgkd.runner.check.qualms import batch_problems, twins
+from fgkd.runner.check.qualms import batch_problems, long_warmups, twins
 from fgkd.runner.check.space import check_space, disk_told, needs, refused_by_disk
 from fgkd.runner.finish import Recorder
 from fgkd.runner.grace import Grace
@@ -36,7 +36,7 @@ from fgkd.runner.observers.onlookers import Onlooker
 from fgkd.runner.observers.progress import SuiteProgress
 from fgkd.runner.options import Options
 from fgkd.runner.outcome import code_commit
-from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, plan_for, rerun_of, shard
+from fgkd.runner.planning import CHECKPOINTS, CLAIMS, has_failed, in_order, part_to_do, plan_for, rerun_of
 from fgkd.runner.resume import Checkpoints
 from fgkd.runner.sharing.claims import Claims
 from fgkd.runner.sharing.ledger import Holder, locked
@@ -121,7 +121,7 @@ class _Session:
         self.folder = records_folder(options.results, suite.name)
         code_commit()  # what records will tell: the checkout may have moved on when they are written
         if main_process() and not options.rerun:
-            for line in adopt(suite, shard(runs, options.shard), options):
+            for line in adopt(suite, part_to_do(runs, options.shard), options):
                 self.say(line)
         self.plan = plan_for(suite, runs, options)
         if self.plan.runs:
@@ -137,7 +137,7 @@ class _Session:
         self.left_to_others: dict[str, Holder] = {}
         self.baselines = Baselines(self.folder, self.runs)
         self.bars: dict[str, Bar] = {}  # by run id
-        self.mine = shard(runs, options.shard)
+        self.mine = part_to_do(runs, options.shard)
         self.rerun = rerun_of(suite, self.mine, options) if options.rerun or options.retry_failed else None
 
     def say(self, text: str) -> None:
@@ -197,7 +197,7 @@ class _Session:
 
     def announce(self, progress: SuiteProgress) -> None:
         """Say what is done already or doubtful."""
-        for warning in twins(self.plan.runs):
+        for warning in [*twins(self.plan.runs), *long_warmups(self.plan.runs)]:
             progress.say(warning, style="yellow")
         done = len(self.plan.recorded)
         if self.rerun is not None and self.rerun.under_way:
@@ -274,12 +274,16 @@ class _Session:
 
     def run_cohort(self, number: int, planned: PlannedCohort, progress: SuiteProgress) -> None:
         """Train, examine and record those of one cohort who have what they need, and a teacher who is one."""
-        waiting = [run for run in planned.runs if any(d.run_id not in self.store for d in dependencies(run))]
-        if waiting:
-            absent = {d.run_id for run in waiting for d in dependencies(run)} - set(self.store.ids())
-            why = f"for {', '.join(sorted(absent))}, which did not end well; see its record, and --retry-failed"
-            self.refused.append(f"{count(len(waiting), 'run waits', 'runs wait')} {why}")
-            progress.say(self.refused[-1], style="red")
+        absent = {d.run_id for run in planned.runs for d in dependencies(run) if not self.can_serve(d.run_id)}
+        waiting = [run for run in planned.runs if not absent.isdisjoint(d.run_id for d in dependencies(run))]
+        for run_id in sorted(absent):
+            mine = [run for run in waiting if run_id in {d.run_id for d in dependencies(run)}]
+            waits = f"{count(len(mine), 'run waits', 'runs wait')} for {run_id}, which"
+            if has_failed(self.folder, run_id):
+                self.refused.append(f"{waits} did not end well; see its record, and --retry-failed")
+                progress.say(self.refused[-1], style="red")
+            else:
+                progress.say(f"{waits} was not trained, see above; the same command tries again", style="red")
         ready = [run for run in planned.runs if run not in waiting]
         if not ready:
             return
@@ -287,6 +291,10 @@ class _Session:
         if (admitted := self.admitted(part_of(planned, ready), data, progress)) is not None:
             self.training.run(number, admitted, data)
             self.checkpoints.forget(self.done)
+
+    def can_serve(self, run_id: str) -> bool:
+        """Are a run's weights at hand, and did it end well? Where it failed, they are those of an earlier training."""
+        return run_id in self.store and not has_failed(self.folder, run_id)
 
     def admitted(self, planned: PlannedCohort, data: ImageData, progress: SuiteProgress) -> PlannedCohort | None:
         """Those of a cohort whose teacher is proven to be one; None where nobody is left."""

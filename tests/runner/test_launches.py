@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from fgkd.leaderboard import check_boards
+from fgkd.plan import asks_for_baselines, contest, is_baseline
 from fgkd.runner.finish import Recorder
-from fgkd.runner.planning import shard
+from fgkd.runner.planning import part_to_do, shard
 from fgkd.suite import load_suite
 from fgkd.train.cohort import Cohort
 from tests.runner.bench_desk import Desk
@@ -185,6 +186,18 @@ def test_shards_are_a_partition(alone: Desk) -> None:
     for of in (1, 2, 3, 5):
         parts = [run.run_id for number in range(of) for run in shard(runs, (number, of))]
         assert sorted(parts) == sorted(run.run_id for run in runs)
+
+
+def test_a_part_holds_the_runs_from_scratch_that_its_teachers_have_to_beat(alone: Desk) -> None:
+    stated = "teachers=[{backbone: test_resnet, size: 32, train: {epochs: 1, batch_size: 60}}]"
+    runs = load_suite(str(alone.suite)).runs(sets=[stated, "data_seeds=[0,1]", "seeds=[0,1]"])
+    assert any(run.method.label == "scratch" for run in runs)
+    for number in range(5):
+        part = part_to_do(runs, (number, 5))
+        assert set(shard(runs, (number, 5))) <= set(part) <= set(runs)
+        contested = {contest(run) for run in part if asks_for_baselines(run)}
+        assert {run for run in runs if is_baseline(run) and contest(run) in contested} <= set(part)
+    assert part_to_do(runs, None) == runs
 
 
 def test_two_launches_share_a_rerun(fresh: Desk, alone: Desk, launches: Launches) -> None:
