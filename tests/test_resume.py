@@ -17,6 +17,7 @@ from fgkd.cli.main import main
 from fgkd.cli.values import parse_period
 from fgkd.errors import UserError
 from fgkd.runner import finish, resume
+from fgkd.runner.rerun import open_reruns
 from fgkd.train.cohort import Cohort
 from tests.soak import TIMES
 
@@ -249,6 +250,38 @@ def test_a_rerun_is_continued_and_repeats_nothing(
     assert "continues after 0 epochs and 2 steps" in said
     assert desk.records() == done.records()
     assert not list(desk.kept.iterdir())
+
+
+def test_a_retry_of_nothing_keeps_the_states_of_what_is_missing(
+    done: Desk, desk: Desk, at_lesson: Arrange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_lesson(2, signals(signal.SIGTERM))
+    assert desk.bench("--retry-failed") == 143
+    assert desk.bench("--retry-failed") == 0
+    said = capsys.readouterr().out.replace("\n", "")
+    assert "continues after 0 epochs and" in said
+    assert "starts over" not in said
+    assert desk.records() == done.records()
+    assert not list(desk.kept.iterdir())
+
+
+def test_states_of_a_rerun_that_was_given_up_are_removed_when_its_note_is(
+    done: Desk, tmp_path: Path, at_lesson: Arrange
+) -> None:
+    desk = Desk(tmp_path)
+    shutil.copytree(done.folder, desk.folder, dirs_exist_ok=True)
+    at_lesson(2, signals(signal.SIGTERM))
+    assert desk.bench("--rerun") == 143
+    assert open_reruns(desk.kept) != set()
+    (note,) = desk.kept.glob("rerun-*.json")
+    victim = next(desk.records_folder.glob("scratch-*.json"))
+    victim.unlink()  # so that there is something to do, and states are looked through
+    assert desk.bench("--methods", "scratch") == 0
+    assert [path for path in desk.kept.iterdir() if path.is_dir()], "the rerun may still be continued"
+    note.unlink()
+    next(desk.records_folder.glob("scratch-*.json")).unlink()
+    assert desk.bench("--methods", "scratch") == 0
+    assert not [path for path in desk.kept.iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("5m", 300), ("90s", 90), ("1h", 3600), ("0", 0), ("off", 0)])

@@ -11,9 +11,33 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from fgkd.files import write_text
 from fgkd.runner.sharing.ledger import locked
+
+
+class _Note(NamedTuple):
+    """What stands in the file of a rerun that has not ended."""
+
+    begun: str
+    name: str
+    left: frozenset[str]
+
+
+def _read(path: Path) -> _Note | None:
+    """None where there is no note, or none that can be read."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return _Note(str(note["begun"]), str(note["name"]), frozenset(map(str, note["left"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def open_reruns(folder: Path) -> set[str]:
+    """Names of those whose notes in `folder` say that something is left."""
+    notes = [_read(path) for path in [*folder.glob("rerun-*.json"), *folder.glob("retry-*.json")]]
+    return {note.name for note in notes if note is not None}
 
 
 class Rerun:
@@ -35,11 +59,11 @@ class Rerun:
 
     def look(self) -> None:
         """Read what is left now; where the note has gone, somebody has done the last of it."""
-        try:
-            note = json.loads(self.path.read_text(encoding="utf-8"))
-            self.begun, self.name, self.left = str(note["begun"]), str(note["name"]), set(map(str, note["left"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        note = _read(self.path)
+        if note is None:
             self.left = set()
+        else:
+            self.begun, self.name, self.left = note.begun, note.name, set(note.left)
 
     @property
     def under_way(self) -> bool:

@@ -22,6 +22,7 @@ from fgkd.data import ImageData
 from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort, dependencies
 from fgkd.runner.grace import Grace
+from fgkd.runner.rerun import open_reruns
 from fgkd.spec import RunSpec
 from fgkd.train.checkpoint import Facts, Generation, Shelf
 from fgkd.train.cohort import Cohort
@@ -83,7 +84,8 @@ class Checkpoints:
         Args:
             facts: run id -> `facts_of` it.
         """
-        runs = hashlib.sha256(" ".join([self.rerun, *sorted(facts)]).encode()).hexdigest()[:8]
+        reruns = sorted({str(of_run.get("rerun", "")) for of_run in facts.values()})
+        runs = hashlib.sha256(" ".join([*reruns, *sorted(facts)]).encode()).hexdigest()[:8]
         folder = self.folder / f"{planned.cohort_id}-{runs}"
         with self._claimed(folder) as free:
             shelf = Shelf(folder, facts, session=self.session, rank=self.engine.rank) if free else None
@@ -156,10 +158,10 @@ class Checkpoints:
                 Path(f"{self.folder / name}.lock").unlink(missing_ok=True)
 
     def _is_spent(self, folder: Path, done: set[str]) -> bool:
-        """Whether all that is in the folder is recorded, and no launch holds it."""
+        """Whether all that is in the folder is recorded, no other rerun may go on with it, and no launch holds it."""
         generations = Shelf(folder, {}, rank=self.engine.rank).generations()
         reruns = {run["facts"].get("rerun", "") for g in generations for run in g.manifest["runs"].values()}
-        if not all(set(g.manifest["runs"]) <= done for g in generations) or not reruns <= {self.rerun}:
+        if not all(set(g.manifest["runs"]) <= done for g in generations) or reruns & self._other_reruns():
             return False
         lock = FileLock(f"{folder}.lock")
         try:
@@ -167,6 +169,10 @@ class Checkpoints:
                 return True
         except Timeout:
             return False
+
+    def _other_reruns(self) -> set[str]:
+        """Names of the reruns and retries that were begun, not by this launch, and not ended."""
+        return open_reruns(self.folder) - {self.rerun}
 
     def _names(self) -> list[str]:
         """Of all cohorts' folders, also those in which nothing was saved yet."""

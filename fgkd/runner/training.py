@@ -153,9 +153,9 @@ class Training:
         return Cohort(planned.feed, learners, teacher, loaders, engine, watch=self.progress, keeper=keeper)
 
     def _facts(self, run: RunSpec, data: ImageData) -> dict[str, Any]:
-        """What a saved state of a run belongs to; one of a rerun to that rerun alone, which was asked for anew."""
-        own = facts_of(run, data, self.supplies.store, self.supplies.engine)
-        return own if self.recorder.rerun is None else {**own, "rerun": self.recorder.rerun.name}
+        """What a saved state of a run belongs to; one of a run that is run again, to that rerun alone."""
+        own, rerun = facts_of(run, data, self.supplies.store, self.supplies.engine), self.recorder.rerun
+        return {**own, "rerun": rerun.name} if rerun is not None and run.run_id in rerun.left else own
 
     def _tell_stopped(self, cohort: Cohort) -> None:
         for learner in cohort.learners:
