@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fgkd.errors import UserError
 from fgkd.models.store import WeightStore
 from fgkd.plan import with_ancestors
 from fgkd.record import RunRecord, find_record, recorded_ids, records_folder, write_record
+from fgkd.report.truth import read_truth, write_truth
 from fgkd.runner.options import Options
 from fgkd.spec import DatasetSpec, RunSpec
 from fgkd.suite import Suite
@@ -50,6 +52,14 @@ def _recorded(run_id: str, folders: Sequence[Path], store: WeightStore) -> RunRe
     return None
 
 
+def _bring_truth(record: RunRecord, from_suite: Path, to_suite: Path) -> None:
+    """The labels that the record's predictions are compared with, where this suite has none of that data yet."""
+    revision = record.data.revision if record.data is not None else None
+    with suppress(UserError):  # theirs is damaged; what is shown of classes is then missing here as it is there
+        if revision is not None and (truth := read_truth(from_suite, revision)) is not None:
+            write_truth(to_suite, truth)
+
+
 def adopt(suite: Suite, runs: Sequence[RunSpec], options: Options) -> list[str]:
     """Record those runs here, under this suite's name; one line for each suite that they were taken from."""
     folder, taken = records_folder(options.results, suite.name), dict[str, list[str]]()
@@ -59,5 +69,6 @@ def adopt(suite: Suite, runs: Sequence[RunSpec], options: Options) -> list[str]:
             write_record(ours, folder)
         except UserError:  # another launch was faster
             continue
+        _bring_truth(record, options.results / record.suite, folder.parent)
         taken.setdefault(record.suite, []).append(run_id)
     return [f"taken over from {other}, where they are recorded: {', '.join(ids)}" for other, ids in taken.items()]

@@ -57,6 +57,8 @@ def test_what_a_sibling_recorded_is_taken_over_as_it_is(
         theirs = json.loads((whole.records_folder / f"{run_id}.json").read_text())
         assert record == theirs | {"suite": "other"}
     assert check_boards(whole.results / "other") == []
+    (truth,) = (whole.results / "small" / "truth").iterdir()
+    assert (whole.results / "other" / "truth" / truth.name).read_bytes() == truth.read_bytes()
 
 
 def test_only_what_is_missing_is_trained(desk: Desk, trained: list[str]) -> None:
