@@ -260,6 +260,8 @@ class Cohort:
     def end_epoch(self, epoch: int) -> None:
         """Hold-out figures for every learner from one shared pass, and their curves' next points."""
         self.check()
+        if not self.active:
+            return
         for learner, answer in self.without_culprits(self._holdout_answers):
             self.attempt(learner, lambda: learner.end_epoch(epoch, accuracies(answer), self.engine.mean))  # noqa: B023
         if self.watch is not None:

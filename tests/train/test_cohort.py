@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from accelerate.state import AcceleratorState
 from fgkd.models import weights_hash
 from fgkd.signals import Progress
 from fgkd.train import learner as learner_module
+from fgkd.train.cohort import Watch
 from fgkd.train.learner import Learner
 from tests.train.room import BATCH, CLASSES, EPOCHS, TRAIN, Room, run
 
@@ -170,3 +172,13 @@ def test_bf16_autocast_on_the_cpu_trains_and_changes_the_result(tmp_path: Path, 
     assert {p.dtype for learner in cohort.learners for p in learner.network.parameters()} == {torch.float32}
     for learner in cohort.learners:
         assert weights_hash(learner.network) + weights_hash(learner.objective) != alone[learner.run_id]
+
+
+def test_nobody_is_examined_where_nobody_learns_any_more(room: Room) -> None:
+    wild = run("kd", "test_resnet", lr=1e30)
+    cohort = room.cohort([wild])
+    cohort.watch = looker = create_autospec(Watch)
+    cohort.run()
+    assert cohort.learners[0].status == "diverged"
+    assert looker.batch.called
+    assert not looker.epoch.called
