@@ -68,6 +68,10 @@ def recipe_problem(recipe: Recipe, *, epochs: int) -> str | None:
     known = list_optimizers()
     if recipe.optimizer not in known:
         return str(unknown_name("optimiser", recipe.optimizer, known))
+    milestones = list(recipe.milestones)
+    if recipe.schedule == "step" and (not milestones or milestones != sorted(set(milestones))):
+        found = ", ".join(f"{epoch:g}" for epoch in milestones) or "none"
+        return f"schedule step: expected milestones in epochs, each later than the one before, found {found}"
     layer, none = nn.Linear(2, 2), nn.Identity()
     try:
         if get_optimizer_info(recipe.optimizer).second_order:

@@ -48,7 +48,7 @@ def _recipe_problems(run: RunSpec) -> Iterator[str]:
 
 
 def batch_problems(runs: Iterable[RunSpec], known: KnownSizes) -> list[str]:
-    """Batches that a training split cannot fill once, each told once.
+    """Batches that a training split cannot fill once, or processes cannot share evenly, each told once.
 
     Args:
         known: sizes, of those data sets that could be opened.
@@ -58,11 +58,17 @@ def batch_problems(runs: Iterable[RunSpec], known: KnownSizes) -> list[str]:
         for run in runs
         if run.feed.epochs and run.feed.dataset in known
     )
+    name = lambda role: "teacher.train.batch_size" if role == "teacher" else "batch_size"
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    uneven = {(batch_size, role) for _, batch_size, role in trained if batch_size % processes}
     return [
-        f"{'teacher.train.' if role == 'teacher' else ''}batch_size: expected at most the {known[dataset].images} "
-        f"training images of {dataset.name}, found {batch_size}; lower it"
+        f"{name(role)}: expected at most the {known[dataset].images} training images of {dataset.name}, found "
+        f"{batch_size}; lower it"
         for dataset, batch_size, role in trained
         if batch_size > known[dataset].images
+    ] + [
+        f"{name(role)}: expected a number that {processes} processes can share evenly, found {batch_size}"
+        for batch_size, role in sorted(uneven)
     ]
 
 
@@ -103,6 +109,19 @@ def twins(runs: Iterable[RunSpec]) -> list[str]:
             "(teachers: {backbone: ..., seed: 1000})"
             for run in runs
             if run.feed.teacher is not None and _same_beginning(run)
+        )
+    )
+
+
+def long_warmups(runs: Iterable[RunSpec]) -> list[str]:
+    """Warnings for recipes whose rate is still rising when the training ends, as of a quick look with few epochs."""
+    return list(
+        dict.fromkeys(
+            f"warning: {'teacher.train.' if run.role == 'teacher' else ''}recipe.warmup_epochs is "
+            f"{run.recipe.warmup_epochs:g} of {run.feed.epochs} epochs, so that the learning rate never reaches "
+            f"{run.recipe.lr:g}"
+            for run in runs
+            if run.feed.epochs and run.recipe.warmup_epochs >= run.feed.epochs
         )
     )
 
