@@ -1,8 +1,13 @@
-"""Other processes of this machine."""
+"""This process and others of its machine."""
 
 from __future__ import annotations
 
 import os
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use; of many, a job of a cluster is often given few."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def process_exists(pid: int) -> bool:

@@ -13,6 +13,7 @@ from fgkd.data.decoded import find as find_decoded
 from fgkd.models.store import WeightStore
 from fgkd.plan import PlannedCohort
 from fgkd.price import Pricer
+from fgkd.processes import usable_cpus
 from fgkd.runner.memory import free_memory
 from fgkd.runner.options import Options
 from fgkd.spec import Feed, RunSpec
@@ -159,4 +160,5 @@ class Supplies:
         """Loader processes: on a CPU they would compete with the training."""
         if self.options.workers is not None:
             return self.options.workers
-        return 0 if self.engine.device.type == "cpu" else min(8, (os.cpu_count() or 1) // self.engine.world)
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", self.engine.world))  # of this machine
+        return 0 if self.engine.device.type == "cpu" else min(8, usable_cpus() // processes)

@@ -18,6 +18,7 @@ from timm.utils import distribute_bn
 from torch import Tensor, nn
 
 from fgkd.allocator import keep_freed_memory
+from fgkd.processes import usable_cpus
 from fgkd.signals import Batch, Needs, Signals
 from fgkd.spec import Precision
 from fgkd.train.replay import can_replay, replayed
@@ -74,7 +75,7 @@ class Engine:
         if self.device.type == "cpu":
             keep_freed_memory()
             if self.world == 1 and _launcher_left_one_thread():
-                torch.set_num_threads(os.cpu_count() or 1)
+                torch.set_num_threads(usable_cpus())
 
     @property
     def device(self) -> torch.device:

@@ -19,6 +19,7 @@ from fgkd.data.seeds import permutation
 from fgkd.data.split import ImageData, content_hash
 from fgkd.errors import UserError
 from fgkd.files import alone
+from fgkd.processes import usable_cpus
 from fgkd.spec import DatasetSpec
 
 Watch = Callable[[int, int], None]
@@ -49,7 +50,7 @@ def examine(
     begun = time.perf_counter()
     inventory = take_inventory(spec, root, cache=cache)
     entries, paths = _entries(inventory), list(dict.fromkeys(_files(inventory)))
-    looks = _looks(paths, quick, workers or available_cores(), watch)
+    looks = _looks(paths, quick, workers or usable_cpus(), watch)
     totals, findings = sorted_findings(_findings(inventory, entries, looks, quick=quick))
     report = Report(
         name=spec.name,
@@ -68,11 +69,6 @@ def examine(
     if report.revision:
         keep_verdict(verdict_path(cache, report.revision, paths), report)
     return report
-
-
-def available_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _files(inventory: Inventory) -> Iterator[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from fgkd.data.decoded import layout
 from fgkd.data.images import FAULTS, bounded, fingerprint, read_size
 from fgkd.data.split import ImageData
 from fgkd.errors import UserError
+from fgkd.processes import usable_cpus
 
 Advance = Callable[[int], object]
 Item = TypeVar("Item")
@@ -104,7 +104,7 @@ def _decoded_size(path: Path, side: int) -> int:
 
 def each(function: Callable[[Item], Result], items: Sequence[Item], threads: int | None) -> Iterator[Result]:
     """Results in order, from threads: reading, decoding and writing let go of Python's lock."""
-    pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(threads or usable_cpus())
     with _opencv_alone():
         try:
             yield from pool.map(function, items)
