@@ -51,7 +51,9 @@ class TeacherSurvey:
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 beside = path.with_name(f".{name}.{os.getpid()}")
-                with torch.random.fork_rng():  # whether it was fitted or read back must not move the caller's stream
+                devices = [self.device] if self.device.type == "cuda" else []
+                # Whether it was fitted or read back must not move the caller's stream.
+                with torch.random.fork_rng(devices):
                     torch.manual_seed(0)
                     fitted = {k: v.detach().cpu().contiguous() for k, v in fit().items()}
                 save_file(fitted, beside, {"key": key})

@@ -37,7 +37,7 @@ class SteadyTeacher(Teacher):
 
     def __init__(self, plain: Teacher, precision: BankPrecision) -> None:
         vars(self).update(vars(plain))
-        self.plain, self.dtype, self.forwards = plain, DTYPES[precision], 0
+        self.dtype, self.forwards = DTYPES[precision], 0
 
     def signals(self, eyes: Eyes, needs: Needs) -> Signals:
         """The teacher's word on a batch; logits and embeddings in float32, of the values that the bank can hold."""
