@@ -22,6 +22,8 @@ MAX_PIXELS = 90_000_000  # a 9,500-pixel square; beyond it a file is a mistake o
 JPEG_END = b"\xff\xd9"
 MARGIN = 1.5  # a decoder's small pictures alias a little; area averaging from one this much larger hides it
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+BITS_PER_SAMPLE = 258  # a tag of TIFF
+RANGELESS = "have no known range; save the picture with 8 or 16 bits per channel"
 FAULTS = (Exception,)  # at bad files decoders raise almost anything
 # Of the forty formats that Pillow knows some start other programs (EPS), or are written by nobody who takes pictures.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
@@ -181,14 +183,16 @@ def from_pillow(picture: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8 of an opened picture, converted as `read_image` converts a file.
 
     Raises:
-        UserError: its pixels are floating-point numbers.
+        UserError: its pixels are floating-point numbers, or have more than 16 bits.
     """
+    if picture.mode == "F":
+        raise UserError(f"floating-point pixels {RANGELESS}")
+    if max(getattr(picture, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))) > 16:
+        raise UserError(f"pixels of more than 16 bits {RANGELESS}")
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
         return np.repeat(_high_byte(picture)[..., None], 3, axis=2)
-    if picture.mode == "F":
-        raise UserError("floating-point pixels have no known range; save the picture with 8 or 16 bits per channel")
     if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, (255, 255, 255, 255))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from fgkd.data.sources.address import parse_address
 from fgkd.data.split import ImageData, Split, carve, content_hash
 from fgkd.errors import UserError, near_names
 from fgkd.spec import DatasetSpec
+from fgkd.text import count
 
 PREFIXES = {"folder": "imagefolder", "table": "table", "hub": "hub"}
 OWN_PROTOCOLS = ("default", "retrieval")  # of data without a card
@@ -219,6 +221,13 @@ def _root_told(where: str) -> str:
 
 def _check(listing: Listing, place: _Place) -> None:
     num_classes = len(listing.class_names)
+    if num_classes < 2:
+        raise UserError(
+            f"{place.where}: expected two classes or more, found {', '.join(listing.class_names) or 'none'}"
+        )
+    if alike := [name for name, times in Counter([*listing.class_names, *listing.unseen]).items() if times > 1]:
+        told = count(len(alike), "name stands", "names stand")
+        raise UserError(f"{place.where}: {told} for two classes or more, first {alike[0]!r}")
     seen, unseen = range(num_classes), range(num_classes, num_classes + len(listing.unseen))
     parts = {"train": listing.train, "val": listing.val, "test": listing.test}
     found = {name: split for name, split in parts.items() if split is not None}

@@ -171,6 +171,12 @@ def test_a_bomb_beyond_pillows_limit_is_refused(tmp_path, monkeypatch):
         read_image(path)
 
 
+def test_pictures_of_32_bits_are_refused(tmp_path):
+    path = saved(tmp_path, "a.tiff", Image.fromarray(np.arange(64, dtype=np.int32).reshape(8, 8)))
+    with pytest.raises(UserError, match="more than 16 bits have no known range"):
+        read_image(path)
+
+
 def test_float_pictures_are_refused(tmp_path):
     path = saved(tmp_path, "a.tiff", Image.fromarray(np.zeros((8, 8), np.float32)))
     with pytest.raises(UserError, match="floating-point"):

@@ -213,3 +213,29 @@ def test_checking_needs_neither_torch_nor_the_augmentation_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_single_class_is_none(root, tmp_path):
+    rows = [f"{p.relative_to(root)},{p.parent.name}" for p in sorted((root / "mine/train/wren").glob("*"))]
+    (root / "table.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    with pytest.raises(UserError, match="expected two classes or more, found wren"):
+        open_dataset(DatasetSpec(name="table:table.csv"), root, cache=tmp_path)
+
+
+def test_two_classes_of_one_name_are_refused(root, tmp_path):
+    rows = [
+        f"{p.relative_to(root)},{number},bird"
+        for number, name in enumerate(("robin", "wren"))
+        for p in sorted((root / "mine/train" / name).glob("*"))
+    ]
+    (root / "table.csv").write_text("path,label,name\n" + "\n".join(rows) + "\n")
+    with pytest.raises(UserError, match="1 name stands for two classes or more, first 'bird'"):
+        open_dataset(DatasetSpec(name="table:table.csv"), root, cache=tmp_path)
+
+
+def test_an_empty_split_cell_is_told_as_such(root, tmp_path):
+    rows = [f"{p.relative_to(root)},{p.parent.name},train" for p in sorted((root / "mine/train").glob("*/*"))]
+    rows[3] = rows[3].removesuffix("train")
+    (root / "table.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
+    with pytest.raises(UserError, match="1 row has an empty split"):
+        open_dataset(DatasetSpec(name="table:table.csv"), root, cache=tmp_path)

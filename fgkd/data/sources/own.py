@@ -10,7 +10,10 @@ from fgkd.data.sources.base import Listing, Request, source
 from fgkd.data.split import Split, as_split, carve
 from fgkd.errors import UserError, unknown_name
 
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif", ".jfif"}
+IMAGE_ENDINGS = {  # of the formats that `fgkd.data.images` reads
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
+    ".pbm", ".pnm", ".jp2", ".j2k", ".avif",
+}  # fmt: skip
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",

@@ -12,6 +12,7 @@ from fgkd.data.sources.base import Listing, Request, source
 from fgkd.data.sources.own import SPLIT_WORDS, as_listing
 from fgkd.data.split import as_split
 from fgkd.errors import UserError, unknown_name
+from fgkd.text import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +86,9 @@ def _columns(frame: pd.DataFrame, request: Request) -> pd.DataFrame:
             f"columns; say which one to take with table:FILE?{hint})"
         )
     frame = frame[[name for name in found.values() if name]].set_axis([part for part in found if found[part]], axis=1)
-    if frame[["path", "label"]].isna().any(axis=None):
-        raise UserError(f"{where}: a path or a label is empty")
+    for name in frame.columns:
+        if empty := int(frame[name].isna().sum()):
+            raise UserError(f"{where}: {count(empty, 'row has', 'rows have')} an empty {name}")
     return frame.apply(lambda cells: cells.map(_text))
 
 
