@@ -45,7 +45,7 @@ class Expansion:
             else:
                 found.setdefault(run.run_id, run)
             if len(found) > MOST_RUNS or len(problems) > 20:
-                problems.append(f"the grid has more than {MOST_RUNS} runs" if found else "...")
+                problems.append(f"the grid has more than {MOST_RUNS} runs" if len(found) > MOST_RUNS else "...")
                 break
         if problems:
             raise UserErrors(problems)
