@@ -80,3 +80,15 @@ def test_a_thumbnail_is_small_and_carries_no_metadata(tmp_path: Path) -> None:
     assert len(text) < 3000
     shown = Image.open(io.BytesIO(base64.b64decode(text.partition(",")[2])))
     assert not shown.getexif()
+
+
+def test_a_picture_is_of_one_board_and_what_cannot_be_written_is_told(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (results / "taken").mkdir()
+    assert main(["board", "--suite", "mine", "--svg", str(results / "taken")]) == 2
+    assert "cannot write the board of" in capsys.readouterr().err
+    write_record(record(run_spec("kd"), 0.9, suite="yours"), results / "yours" / "records")
+    assert main(["board", str(results), "--svg", "board.svg"]) == 2
+    assert "--svg: draws one board, and there are 2 suites" in capsys.readouterr().err
+    assert not Path("board.svg").exists()

@@ -6,7 +6,8 @@ import io
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fgkd.choosing import suite_results
@@ -28,6 +29,8 @@ def board(args: Namespace) -> int:
         from fgkd.cli.runs import runs
 
         return runs(folders)
+    if args.svg and len(folders) > 1:
+        raise UserError(f"--svg: draws one board, and there are {len(folders)} suites; say which one with --suite")
     with collector_at_rest():
         return _boards(args, folders)
 
@@ -48,17 +51,16 @@ def _boards(args: Namespace, folders: Sequence[Path]) -> int:
             amiss += [f"{folder}: {problem}" for problem in problems]
             every += records
             continue
-        try:
+        with _writing(folder):
             files = write_boards(folder)
-        except OSError as error:
-            raise UserError(f"cannot write the board of {folder}: {error.strerror}") from None
         compared = files.compared
         amiss += [f"{folder}: {problem}" for problem in files.problems]
         print_board(compared.records, published=published_or_problem(folder.absolute().parent)[0], compared=compared)
-        if args.svg:
-            draw_board(compared.records, folder.name, args.svg)
-        for path in more_pictures(args, folder, compared.records):
-            print(f"wrote {path}")
+        with _writing(folder):
+            if args.svg:
+                draw_board(compared.records, folder.name, args.svg)
+            for path in more_pictures(args, folder, compared.records):
+                print(f"wrote {path}")
     if args.json and not args.check:
         print(leaderboard(every).to_json(orient="records", indent=1))
     elif top := overview_folder(args):
@@ -66,6 +68,15 @@ def _boards(args: Namespace, folders: Sequence[Path]) -> int:
     for line in amiss:
         print(one_line(line), file=sys.stderr)
     return 1 if amiss else 0
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what could not be written, in the user's words."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write the board of {folder}: {error.strerror}: {error.filename}") from None
 
 
 def draw_board(records: Sequence[RunRecord], title: str, path: Path) -> None:
