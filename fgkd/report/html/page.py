@@ -33,7 +33,7 @@ def report_page(
     """The whole page, ending in a newline; a function of its arguments alone.
 
     Args:
-        records: of one suite or of several; no run twice.
+        records: of one suite or of several; no run twice, but teachers with other weights.
         problems: one line per record that could not be used, beginning with its file's name and a colon.
         title: of the page.
         beside: the right answers, pictures and published numbers that are at hand.

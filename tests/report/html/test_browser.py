@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from fgkd.record import RunRecord
 from fgkd.report.html import Beside, report_page
 from fgkd.report.published import Pair, Published, Source, Table
-from tests.report.html.factory import HOSTILE, hostile_records, many_records, truth, varied_records
+from tests.report.html.factory import HOSTILE, hostile_records, many_records, teacher_record, truth, varied_records
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -86,6 +87,15 @@ def tab(request: pytest.FixtureRequest, browser: Any) -> Iterator[Tab]:
     page.close()
 
 
+def trained_anew() -> RunRecord:
+    """The same teacher, from another machine."""
+    teacher = teacher_record()
+    assert teacher.student is not None
+    return teacher.model_copy(
+        update={"student": teacher.student.model_copy(update={"weights_hash": "fedcba9876543210"})}
+    )
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The pages that are looked at."""
@@ -98,6 +108,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             hostile_records(), [HOSTILE[0]], title=HOSTILE[1], beside=Beside({"r1": truth(HOSTILE[:6])})
         ),
         "many": report_page(many_records(5000), [], title="many", beside=Beside({"r1": truth()})),
+        "twice": report_page([teacher_record(), trained_anew()], [], title="twice"),
         "empty": report_page([], [], title="empty"),
     }
     for name, text in texts.items():
@@ -179,6 +190,17 @@ def test_a_row_opens_its_record_with_mouse_and_keyboard(tab: Tab, pages: dict[st
     tab.page.keyboard.press("Enter")
     assert tab.page.locator("dialog[open]").count() == 1
     tab.page.get_by_role("button", name="Close").click()
+    tab.fine()
+
+
+def test_each_training_of_a_teacher_opens_its_own_record(tab: Tab, pages: dict[str, Path]) -> None:
+    tab.open(pages["twice"], "#view=runs")
+    seen = []
+    for place in (0, 1):
+        tab.page.locator("#table tbody .open").nth(place).click()
+        seen.append(tab.page.locator("dialog[open]").inner_text())
+        tab.page.keyboard.press("Escape")
+    assert sum("fedcba9876543210" in text for text in seen) == 1
     tab.fine()
 
 

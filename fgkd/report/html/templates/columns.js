@@ -88,7 +88,7 @@ const VIEWS = {
       key: "method",
       title: "Method",
       value: (c) => c.label,
-      draw: (c) => el("th", { scope: "row" }, opener(c.runs[0].id, c.label), chips(c), under(c)),
+      draw: (c) => el("th", { scope: "row" }, opener(c.runs[0].key, c.label), chips(c), under(c)),
     },
     shared("dataset", "Data set", "medium"),
     shared("teacher", "Teacher", "wide"),
@@ -160,7 +160,7 @@ const VIEWS = {
         el(
           "th",
           { scope: "row" },
-          opener(r.id, r.id),
+          opener(r.key, r.id),
           r.status !== "ok" && el("span", { class: "chip" }, r.status),
           under(r.of),
         ),

@@ -6,6 +6,12 @@ const byId = (id) => document.getElementById(id);
 
 const cells = unpack(data.cells).map((cell, index) => ({ ...cell, index, runs: [], statuses: {} }));
 const runs = unpack(data.runs).map((run) => ({ ...run, of: cells[run.cell] }));
+// Two suites may have trained one teacher each of the same id, to other weights: the later ones are opened by id.2, ...
+const times = {};
+for (const run of runs) {
+  times[run.id] = (times[run.id] || 0) + 1;
+  run.key = times[run.id] > 1 ? `${run.id}.${times[run.id]}` : run.id;
+}
 for (const run of runs) {
   run.of.runs.push(run);
   run.of.statuses[run.status] = (run.of.statuses[run.status] || 0) + 1;

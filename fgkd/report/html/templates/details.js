@@ -63,7 +63,7 @@ const runsTable = (cell, run) =>
             { scope: "row" },
             one === run
               ? bdi(one.id)
-              : el("button", { type: "button", class: "open", onclick: () => change({ open: one.id }) }, bdi(one.id)),
+              : el("button", { type: "button", class: "open", onclick: () => change({ open: one.key }) }, bdi(one.id)),
           ),
           el("td", { class: "num" }, one.dataSeed ? `${one.seed}/${one.dataSeed}` : String(one.seed)),
           el("td", {}, one.status),
@@ -132,7 +132,7 @@ const teachersOf = (run) => {
   );
 };
 const drawDetails = () => {
-  const run = runs.find((one) => one.id === state.open);
+  const run = runs.find((one) => one.key === state.open);
   if (!run) {
     if (dialog.open) dialog.close();
     return;
