@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fgkd.record import unpack_predictions
-from fgkd.report.comparison import Cell, Group, Identity, Seeds, baselines, seeds_of
+from fgkd.report.comparison import Cell, Group, Identity, Seeds, baselines, revision_of, seeds_of
 from fgkd.report.evidence import holm
 from fgkd.report.resampling import Paired, paired, rank_intervals
 from fgkd.report.truth import Truth
@@ -62,8 +62,8 @@ class Book:
 
 def evidence_of(group: Group, truths: Truths) -> dict[int, Evidence]:
     """Evidence by the `id` of the table's cells; families of p-values as in `fgkd.report.comparison.standings`."""
-    revision = revision_of(group)
-    if revision is None:
+    revision = revision_of(group.cells[0].first)
+    if not revision:
         return {id(cell): Evidence() for cell in group.cells}
     labels = truths[revision].labels() if revision in truths else None
     answers = {id(cell): _answers(cell) for cell in group.cells}
@@ -92,13 +92,6 @@ def _answers(cell: Cell) -> dict[Seeds, np.ndarray]:
 def _rights(labels: np.ndarray, answers: Mapping[Seeds, np.ndarray]) -> dict[Seeds, np.ndarray]:
     """Which answers are right, (N,) bool by seeds."""
     return {seeds: given == labels for seeds, given in answers.items() if len(given) == len(labels) > 0}
-
-
-def revision_of(group: Group) -> str | None:
-    """The revision of the data that all runs of a table were tested on; None where they were not tested on one."""
-    records = (record for cell in group.cells for record in cell.records)
-    found = {record.data.revision for record in records if record.data is not None}
-    return found.pop() if len(found) == 1 else None
 
 
 def _evidence(
@@ -144,9 +137,9 @@ def _with_p(found: Paired | None, p: float | None) -> Paired | None:
 
 
 def _ranks(group: Group, rights: Mapping[int, Mapping[Seeds, np.ndarray]]) -> dict[int, tuple[int, int]]:
-    """Of the cells that have a rank, where all of these have the answers of every seed."""
+    """Of the cells that have a rank, where all of these have the answers of every seed, and there are two or more."""
     cells, seeds = group.complete, sorted(group.seeds)
-    if len(cells) < 2 or any(not group.seeds <= rights[id(cell)].keys() for cell in cells):
+    if len(cells) < 2 or len(seeds) < 2 or any(not group.seeds <= rights[id(cell)].keys() for cell in cells):
         return {}
     hits = np.stack([np.stack([rights[id(cell)][s] for s in seeds]) for cell in cells])
     return {id(c): (int(low), int(high)) for c, (low, high) in zip(cells, rank_intervals(hits), strict=True)}

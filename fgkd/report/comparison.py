@@ -1,8 +1,9 @@
 """Runs sorted into what may be compared with what.
 
 A *cell* is one configuration over its seeds: everything in the spec but `seed` and `data_seed`. A *group* is the cells
-that one table holds: same data, view, epochs, batch, precision and student, taught by the same teacher. Beside them
-stand the cells of the same feed and student that no teacher taught (`scratch` and its like): they meet every teacher.
+that one table holds: same data of the same revision, view, epochs, batch, precision and student, taught by the same
+teacher. Beside them stand the cells of the same feed and student that no teacher taught (`scratch` and its like): they
+meet every teacher.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Seeds = tuple[int, int]  # (seed, data_seed)
 class Identity:
     """What places a run, each as canonical JSON: equal text, equal thing."""
 
-    context: str  # feed without teacher, bank and data seed; student
+    context: str  # feed without teacher, bank and data seed; student; revision of the data
     teacher: str  # backbone, its training, the bank; "" where nobody teaches
     recipe: str
     config: str  # short digest of all but the seeds
@@ -43,7 +44,14 @@ def identify(record: RunRecord) -> Identity:
     # The bank is left out of the context: a run without a teacher can have none, and still is what others compare to.
     # A head taken from a student makes no other teacher: SH-KD stands in the table of the teacher that wears the head.
     taught_by = _text([teacher["backbone"], teacher["train"], teacher["seed"], bank, *kept]) if teacher else ""
-    return Identity(_text([feed, spec["student"], spec["role"]]), taught_by, _text(spec["recipe"]), config)
+    return Identity(
+        _text([feed, spec["student"], spec["role"], revision_of(record)]), taught_by, _text(spec["recipe"]), config
+    )
+
+
+def revision_of(record: RunRecord) -> str:
+    """Of the images that a run learned and was tested on; "" where it does not say."""
+    return (record.data.revision if record.data else None) or ""
 
 
 def _without_seeds(spec: dict[str, Any]) -> dict[str, Any]:
@@ -245,9 +253,9 @@ def seeds_of(record: RunRecord) -> Seeds:
 def cells_of(records: Iterable[RunRecord]) -> list[Cell]:
     """Runs gathered into cells, ordered by data set, protocol, teacher, student, method."""
     gathered: dict[Identity, list[RunRecord]] = defaultdict(list)
-    known: dict[str, Identity] = {}  # runs that differ by their seeds alone are many, and spelling one out is slow
+    known: dict[tuple[str, str], Identity] = {}  # runs that differ by their seeds alone are many; spelling out is slow
     for record in records:
-        config = record.spec.without_seeds
+        config = record.spec.without_seeds, revision_of(record)
         if config not in known:
             known[config] = identify(record)
         gathered[known[config]].append(record)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fgkd.record import RunRecord
-from fgkd.report.comparison import Cell, Group, Standing
+from fgkd.report.comparison import Cell, Group, Standing, revision_of
 from fgkd.report.evidence import Difference, Interval
 from fgkd.report.recipes import recipes_text
 from fgkd.report.sheet import number
@@ -112,11 +112,16 @@ def _apart(group: Group, twins: Sequence[Group]) -> str:
     """The shortest fact that no other of the twins has, or a digest; blank for one that is alone, or has the usual."""
     if len(twins) == 1:
         return ""
-    by_kind = zip(*map(_protocol, twins), strict=True)
-    own = [fact for fact, facts in zip(_protocol(group), by_kind, strict=True) if facts.count(fact) == 1]
+    by_kind = zip(*map(_facts, twins), strict=True)
+    own = [fact for fact, facts in zip(_facts(group), by_kind, strict=True) if facts.count(fact) == 1]
     if own and not any(own):
         return ""
     return f", {min(filter(None, own), key=len, default=lead_cell(group).identity.config)}"
+
+
+def _facts(group: Group) -> list[str]:
+    """What may set apart two tables of one pair; of one spec, it is the images."""
+    return [*_protocol(group), f"data revision {revision_of(lead_cell(group).first)}"]
 
 
 def lead_cell(group: Group) -> Cell:

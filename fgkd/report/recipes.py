@@ -8,6 +8,8 @@ from fgkd.spec import Recipe
 
 _PLAIN = Recipe()
 _WORDS = {  # of what few recipes set, told where it is set
+    "milestones": "at epochs {}",
+    "decay_rate": "decay rate {}",
     "momentum": "momentum {}",
     "decay_all": "decaying norms too",
     "warmup_epochs": "{}-epoch warm-up",
@@ -40,4 +42,6 @@ def recipes_text(recipes: Iterable[Recipe]) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from fgkd.leaderboard import leaderboard, summary
 from fgkd.record import pack_predictions
 from fgkd.report.answers import Book, evidence_of
 from fgkd.report.comparison import Comparison
+from fgkd.report.lines import headings
 from fgkd.report.markdown import board_markdown
 from tests.board_factory import TEACHER, record, run_spec
 from tests.report.test_per_class import FACTS, REVISION, truth
@@ -112,10 +113,15 @@ def test_runs_without_usable_answers_tell_nothing(changes):
     assert (found.scratch, found.kd, found.churn, found.rank) == (None, None, None, None)
 
 
-def test_runs_on_several_revisions_are_not_compared():
-    moved = FACTS.model_copy(update={"revision": "ba9876543210"})
-    found = evidence([*RECORDS, run("at", 90, data=moved)])
-    assert not any(found.values())
+def test_runs_on_several_revisions_stand_in_tables_of_their_own():
+    moved = FACTS.model_copy(update={"revision": "ba9876543210", "counts": {"test": 210}})
+    others = [run(method, 90, seed=2, data=moved, predictions=None) for method in ("kd", "at", "scratch")]
+    compared = Comparison([*RECORDS, *others])
+    methods = sorted(sorted(cell.method for cell in table.cells) for table in compared.tables)
+    assert methods == [["at", "kd", "scratch"], ["crd", "kd", "scratch"]]
+    kd = [cell for table in compared.tables for cell in table.cells if cell.method == "kd"]
+    assert sorted(len(cell.records) for cell in kd) == [1, 2]
+    assert all(f"data revision {one}" in " ".join(headings(compared.tables)) for one in (REVISION, moved.revision))
 
 
 def test_summary_has_the_columns_where_there_is_something_to_tell():

@@ -85,13 +85,17 @@ def _exchange(small: Table, large: Table) -> list[list[str]]:
     change = f"{before} to {after}"
     rows = []
     for method in REFERENCES[1:] if same_student else REFERENCES:  # scratch has no teacher to exchange
-        if method in small.named and method in large.named:
+        if method in small.named and method in large.named and _one_recipe(small.named[method], large.named[method]):
             found = paired_interval(large.named[method].scores, small.named[method].scores)
             if found.mean is not None:
                 dataset = _lead(small).first.spec.feed.dataset.name
                 where = f"{small.letter}, {large.letter}"
                 rows.append([dataset, where, change, method, spread(found), str(found.n)])
     return rows
+
+
+def _one_recipe(one: Cell, other: Cell) -> bool:
+    return one.identity.recipe == other.identity.recipe
 
 
 def _lead(table: Table) -> Cell:
