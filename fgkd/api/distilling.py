@@ -76,7 +76,8 @@ def distill(
             random ones), or a suite's entry.
         teacher: likewise; a mapping may hold ``train: {epochs, batch_size, recipe, ...}``, or ``train: None`` for
             weights that classify these images already. None for methods without a teacher.
-        method: such as ``kd``, ``kd+crd``, ``scratch``, or a suite's entry.
+        method: such as ``kd``, ``kd+crd``, ``scratch``, or a suite's entry, such as the published sum,
+            ``{"method": "kd+crd", "kd": {"ce_weight": 1, "kd_weight": 1}}``.
         epochs: of the student; the teacher's are 30 unless it says otherwise.
         batch_size: of both; by default 64, or less where there are few images.
         seed: of the student.

@@ -104,8 +104,8 @@ class ReviewKD(StageMethod):
     Defaults: the published weight is per pair: 1 (ResNet-18 on ImageNet; ResNet-110 on CIFAR-100), 8 (MobileNet on
     ImageNet; ShuffleNetV2 on CIFAR-100), 5 (most pairs on CIFAR-100), 0.6 (ResNet-56). Ours is the first, whose
     networks are nearest to timm's. It grows linearly over the first 20 epochs.
-    Departures: the growth takes 20/240 of a training shorter than 240 epochs; maps of any sides fit, by nearest
-    interpolation.
+    Departures: the authors' CIFAR networks compare maps before their last activation, timm's stages give those after
+    it; the growth takes 20/240 of a training shorter than 240 epochs; maps of any sides fit, by nearest interpolation.
     """
 
     reviewkd_weight: float = Field(1.0, ge=0)

@@ -1,8 +1,9 @@
 """Methods in two stages: first the features alone are brought near the teacher's, then the student learns to classify.
 
-The first stage is a share of the training, see `schedule.in_first_stage`: 30 epochs as published, or 30/240 of a
-shorter training; all 240 would leave no second stage, and are refused. A term that rests is a constant 0, so what
-only it would train is not touched.
+The first stage is a share of the training, see `schedule.in_first_stage`: 30 epochs, or 30/240 of a shorter training;
+all 240 would leave no second stage, and are refused. Published, the 30 come on top, with an optimiser of their own;
+here one optimiser and one schedule serve both, so that no method trains longer than the others. A term that rests is
+a constant 0, so what only it would train is not touched.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class ActivationBoundary(StageMethod):
     Departures: the signals are stage ends, often after a ReLU, where the paper reads maps before it; "on" is the same
     there. Of maps of unequal sides, which the paper does not have, the larger is pooled, a teacher's by the majority of
     its cells. The student's side always gets a connector (1x1 convolution, batch norm), not only where widths differ.
-    The first stage takes 30/240 of a training shorter than 240 epochs.
+    The first stage is within the epochs, not before them, and takes 30/240 of a training shorter than 240.
     """
 
     ab_weight: float = Field(1.0, ge=0)
@@ -150,13 +151,14 @@ def flow_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 class FlowOfSolution(StageMethod):
     """First stage: channel products of consecutive stages follow the teacher's, by `flow_loss`. Then cross-entropy.
 
-    Defaults: weight 50, 30 epochs, RepDistiller.
-    Departures: the published form needs equal channels; where they differ, a 1x1 convolution brings the student's map
-    to the teacher's width, unless `project` is off, which refuses such pairs. The first stage takes 30/240 of a
-    training shorter than 240 epochs.
+    Defaults: weight 1, 30 epochs, RepDistiller. (The 50 of its scripts multiplies nothing: its first stage is the plain
+    sum of the flows, and its second has no other loss than the cross-entropy.)
+    Departures: the first stage is within the epochs, not before them, and takes 30/240 of a training shorter than 240;
+    the published form needs equal channels; where they differ, a 1x1 convolution brings the student's map to the
+    teacher's width, unless `project` is off, which refuses such pairs.
     """
 
-    fsp_weight: float = Field(50.0, ge=0)
+    fsp_weight: float = Field(1.0, ge=0)
     init_epochs: float = Field(30.0, ge=0, lt=RECIPE_EPOCHS)
     project: bool = True
 
