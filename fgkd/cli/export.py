@@ -76,8 +76,10 @@ def _tell(exported: Exported, *, real: bool) -> None:
         print(
             f"{run_id} -> {folder}: plain timm cannot load it, for its method keeps layers that timm does not "
             f"have; use {f'{folder / ONNX_NAME} or ' if written else ''}fgkd.load('{folder}')"
-            f"{'' if written else '; with the extra fgkd[onnx] it is exported as ONNX too'}"
+            f"{'' if written or exported.onnx_problem else '; with the extra fgkd[onnx] it is exported as ONNX too'}"
         )
+    if exported.onnx_problem:
+        print(f"there is no ONNX file: {exported.onnx_problem}")
     if deployed.folded:
         print("the method's linear layers were folded into the classifier; the logits are the same but for rounding")
     if exported.difference is not None:

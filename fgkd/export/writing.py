@@ -41,11 +41,13 @@ class Exported:
         folder: where.
         deployed: what it holds.
         difference: between torch and ONNX as a share of the largest logit; None without an ONNX file.
+        onnx_problem: why there is none though it was tried; empty otherwise.
     """
 
     folder: Path
     deployed: Deployed
     difference: float | None
+    onnx_problem: str = ""
 
 
 def export_run(
@@ -68,15 +70,23 @@ def export_run(
     if onnx:
         onnx_file.require_onnx()
     deployed = open_deployed(chosen, store)
-    with_onnx = onnx or (deployed.plain is None and not onnx_file.missing_libraries())
+    unasked = not onnx and deployed.plain is None and not onnx_file.missing_libraries()
+    difference, problem = None, ""
     with _beside(to) as stage:
         write_network(deployed, stage)
-        difference = write_onnx(deployed, stage, images) if with_onnx else None
+        if onnx or unasked:
+            try:
+                difference = write_onnx(deployed, stage, images)
+            except UserError as error:
+                if not unasked:
+                    raise
+                (stage / onnx_file.NAME).unlink(missing_ok=True)
+                problem = str(error)
         write_text(stage / "labels.txt", "".join(f"{one_line(name)}\n" for name in deployed.class_names))
-        card = model_card(deployed, chosen.companions(), onnx=with_onnx, difference=difference)
+        card = model_card(deployed, chosen.companions(), onnx=difference is not None, difference=difference)
         write_text(stage / "README.md", card)
         write_text(stage / NAME, deployed.manifest().model_dump_json(indent=2) + "\n")
-    return Exported(to, deployed, difference)
+    return Exported(to, deployed, difference, problem)
 
 
 def check_target(to: Path) -> None:

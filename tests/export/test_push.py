@@ -1,7 +1,8 @@
-"""Pushing to the hub: through timm, the card first, no pickle, only when asked. Nothing here reaches the hub."""
+"""Pushing to the hub: the folder as it is, only when asked. Nothing here reaches the hub."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from tests.export.conftest import Study
 
 
 class Hub:
-    """Stands for the hub's API and for timm's call, and notes what they are asked."""
+    """Stands for the hub's API, and notes what it is asked."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -30,36 +31,26 @@ class Hub:
     def upload_folder(self, **options: Any) -> None:
         self.asked.append(("upload", options))
 
-    def timm(self, model: Any, repo_id: str, **options: Any) -> None:
-        self.asked.append(("timm", {"model": model, "repo_id": repo_id, **options}))
-
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     made = Hub()
     monkeypatch.setattr(push_module, "HfApi", lambda: made)
-    monkeypatch.setattr(push_module, "push_to_hf_hub", made.timm)
     return made
 
 
-def test_timm_pushes_what_timm_loads(study: Study, hub: Hub, tmp_path: Path) -> None:
-    assert study.export("kd", "--to", str(tmp_path / "out")) == 0
+def test_what_was_written_is_what_is_uploaded(study: Study, hub: Hub, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert study.export("kd", "--to", str(out)) == 0
     assert not hub.asked
-    assert study.export("kd", "--to", str(tmp_path / "out"), "--push", "me/bird", "--private") == 0
-    assert [what for what, _ in hub.asked] == ["create", "upload", "timm"]
-    create, upload, timm = (options for _, options in hub.asked)
-    assert create == {"repo_id": "me/bird", "private": True, "exist_ok": True}
-    assert upload["ignore_patterns"] == ["config.json", "model.safetensors"]
-    assert timm["safe_serialization"] is True
-    assert len(timm["model_config"]["label_names"]) == 25
-    assert timm["data_config"]["input_size"] == (3, 32, 32)
-    assert "token" not in timm
-
-
-def test_other_networks_are_uploaded_whole(study: Study, hub: Hub, tmp_path: Path) -> None:
-    push_module.push(tmp_path, study.deployed("simkd"), "me/bird")
+    assert study.export("kd", "--to", str(out), "--push", "me/bird", "--private") == 0
     assert [what for what, _ in hub.asked] == ["create", "upload"]
-    assert hub.asked[1][1]["ignore_patterns"] is None
+    create, upload = (options for _, options in hub.asked)
+    assert create == {"repo_id": "me/bird", "private": True, "exist_ok": True}
+    assert upload.keys() == {"repo_id", "folder_path", "commit_message"}  # no token, nothing left out
+    assert upload["folder_path"] == out
+    assert {"config.json", "model.safetensors", "README.md"} <= {path.name for path in out.iterdir()}
+    assert json.loads((out / "config.json").read_text())["num_classes"] == 25
 
 
 def test_a_hub_that_refuses_is_quoted(

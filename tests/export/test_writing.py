@@ -16,7 +16,7 @@ from PIL import Image
 
 from fgkd.data import read_image
 from fgkd.errors import UserError
-from fgkd.export import export_run, load
+from fgkd.export import export_run, load, onnx_file
 from fgkd.export.card import disclosures, licences
 from fgkd.export.manifest import public_spec
 from fgkd.export.student import Student
@@ -274,3 +274,20 @@ def test_what_fgkd_rebuilds_asks_no_hub(monkeypatch: pytest.MonkeyPatch) -> None
     assert (rebuilt.name, rebuilt.weights) == ("test_resnet", "none")
     assert rebuilt.kwargs == {"drop_rate": 0.1, "pad_type": "same"}
     assert public_spec(spec).student.name == "hf-hub:owner/net"  # where timm loads it, the origin is told
+
+
+def test_a_network_that_onnx_cannot_express_is_exported_without_unless_it_was_asked_for(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*args: object) -> None:
+        raise UserError("torch cannot write this network as ONNX: because")
+
+    monkeypatch.setattr(onnx_file, "missing_libraries", list)
+    monkeypatch.setattr(onnx_file, "write_onnx", refused)
+    assert study.export("simkd", "--to", str(tmp_path / "plain")) == 0
+    said = capsys.readouterr().out
+    assert "there is no ONNX file: torch cannot write this network as ONNX: because" in said
+    assert "with the extra" not in said
+    assert load(tmp_path / "plain").class_names
+    assert study.export("simkd", "--to", str(tmp_path / "asked"), "--onnx") == 2
+    assert not (tmp_path / "asked").exists()
