@@ -161,16 +161,12 @@ def embedding_needs(kind: ProjectorKind) -> Needs:
 
 
 def width_problems(kind: ProjectorKind, setting: Setting, method: str) -> list[str]:
-    """``projector: identity`` between unequal widths, or one for maps in a network without a final map."""
+    """``projector: identity`` between unequal widths. Those for maps take the embedding where there is no map."""
     student, wide = setting.student, head_width(setting)
     if kind == "identity" and wide is not None and wide != student.pooled:
         return [
             f"{method}.projector: identity needs equal embedding widths, found {student.pooled} (student) and "
             f"{wide} (teacher); choose linear, orthogonal, conv_bn or conv_bn_relu, or leave it at auto"
-        ]
-    if acts_on_maps(kind) and student.final is None:
-        return [
-            f"{method}.projector: {kind} reads the final map, and the student has none; choose linear or orthogonal"
         ]
     return []
 

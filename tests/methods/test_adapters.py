@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from toy import World
 
-from fgkd.methods.adapters import BatchNorm, make_projector
+from fgkd.methods.adapters import BatchNorm, Embedder, make_projector, width_problems
 from fgkd.methods.learned_logit import CTKD
 from fgkd.methods.numerics import full_precision
-from fgkd.signals import Progress
+from fgkd.signals import Progress, Signals
 
 KINDS = ["linear", "conv_bn", "conv_bn_relu", "orthogonal"]
 
@@ -95,3 +96,12 @@ def test_the_temperature_climbs_the_loss_more_and_more() -> None:
         factors.append(reversed_gradient / ((values[0] - values[1]) / (2 * eps)))
         assert temperature == pytest.approx(1 + 20 * 0.7310586)
     assert factors == pytest.approx([0, -0.5, -1, -1], abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["conv_bn", "conv_bn_relu"])
+def test_projectors_for_maps_take_the_embedding_where_there_is_no_map(kind: Any) -> None:
+    setting = World().setting
+    blind = replace(setting, student=replace(setting.student, final=None))
+    assert width_problems(kind, blind, "srrl") == []
+    embedding = torch.rand(3, blind.student.pooled)
+    assert Embedder(kind, blind.student, 7).embed(Signals(pooled=embedding)).shape == (3, 7)
