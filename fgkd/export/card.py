@@ -179,6 +179,11 @@ def _remarks(deployed: Deployed, companions: Sequence[RunRecord]) -> Iterator[st
             "its embeddings find images of one class."
         )
     view, sight = record.spec.feed.view, deployed.sight
+    if deployed.plain is not None:
+        yield (
+            "Measured on pictures that OpenCV resized, by area where they shrink; timm's transform resamples otherwise "
+            "(antialiased), which may change a few answers. fgkd.load does as was measured."
+        )
     if view.size != sight.size:
         yield (
             f"Measured through squares of {view.size} px that were then resized to {sight.size} px; timm's transform "
