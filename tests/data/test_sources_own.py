@@ -265,7 +265,7 @@ def test_a_repeated_row_counts_once(tmp_path, write_picture):
             r"lacks the column label; found path, kind, split .*\?label_column=NAME",
         ),
         (lambda f: f.assign(split="training set"), r"unknown split 'training set'; did you mean training"),
-        (lambda f: f.assign(label=["a", None] * 3), "a path or a label is empty"),
+        (lambda f: f.assign(label=["a", None] * 3), "3 rows have an empty label"),
         (lambda f: f.assign(split="test"), "has no training split"),
         (lambda f: f.assign(label=[-1, 2] * 3), "a label is negative"),
         (lambda f: f.assign(path="pictures/0.jpg"), r"0\.jpg is listed twice"),

@@ -89,12 +89,12 @@ def test_lists_that_are_not_the_cards(shared_data: Path, tmp_path: Path) -> None
 
 
 def test_surplus_is_told_unless_it_is_hidden_or_elsewhere(root: Path) -> None:
-    for name in ("mine/test/robin/new.avif", "mine/train/wren/.hidden.jpg", "mine/train/wren/notes.txt"):
+    for name in ("mine/test/robin/new.heic", "mine/train/wren/.hidden.jpg", "mine/train/wren/notes.txt"):
         (root / name).write_bytes(b"x")
     (root / "other").mkdir()
     shutil.copy(root / "mine/train/wren/0.jpg", root / "other/elsewhere.jpg")
     report = full(root)
-    assert [(f.kind, f.path) for f in report.findings] == [("surplus", "test/robin/new.avif")]
+    assert [(f.kind, f.path) for f in report.findings] == [("surplus", "test/robin/new.heic")]
 
 
 def test_classes_with_one_image(root: Path) -> None:
