@@ -480,3 +480,9 @@ def test_mutated_values_bring_user_errors_only(fuzz_path: Path, spot: tuple[Any,
     parent[spot[-1]] = odd
     fuzz_path.write_text(yaml.safe_dump(value))
     read_or_refuse(fuzz_path)
+
+
+def test_many_problems_are_not_taken_for_many_runs() -> None:
+    with pytest.raises(UserErrors) as raised:
+        load_suite("cub50").runs(sets=["recipe.mixup=0.2"])
+    assert str(raised.value).endswith("...")

@@ -380,6 +380,16 @@ def test_a_larger_student_or_a_better_teacher_is_held_against_the_other():
     assert by_change["poor to good", "kd"].startswith("+15.0 (")
     assert ("poor to good", "scratch") not in by_change
     assert len(rows) == 3
+    other = Recipe(lr=0.9)
+    moved = [
+        one.model_copy(update={"spec": one.spec.model_copy(update={"recipe": other})})
+        if (one.spec.student.name, one.spec.method.label) == ("huge", "kd")
+        else one
+        for one in made.values()
+    ]
+    rows = sections(findings([Comparison(moved)]))["What a larger student or a better teacher buys"]
+    assert ("tiny to huge", "scratch") in {(row[2], row[3]) for row in rows}
+    assert ("tiny to huge", "kd") not in {(row[2], row[3]) for row in rows}, "two recipes are no exchange of students"
 
 
 def test_methods_on_other_recipes_are_not_held_against_each_other():
