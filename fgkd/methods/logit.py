@@ -234,8 +234,7 @@ class DIST(LogitMethod):
 
     Defaults: ce_weight 1, kd_weight 2, beta 1, gamma 1, temperature 1 (the authors' ImageNet setting; 4 on CIFAR-100).
     Departures: rows and columns that spread by less than a hundredth of their level are divided by that level, not by
-    their spread, so that those of a constant head have a finite
-    gradient.
+    their spread, so that those of a constant head have a finite gradient.
     """
 
     relates_samples = True

@@ -29,6 +29,8 @@ def recipe_text(recipe: Recipe) -> str:
     Example:
         >>> recipe_text(Recipe(lr=0.2, clip_grad=5))
         'sgd at 0.2, weight decay 0.0005, cosine, gradients clipped at norm 5'
+        >>> recipe_text(Recipe(schedule="step", milestones=(30, 60), decay_rate=0.5))
+        'sgd at 0.05, weight decay 0.0005, step, at epochs 30, 60, decay rate 0.5'
     """
     plain = f"{recipe.optimizer} at {recipe.lr:g}, weight decay {recipe.weight_decay:g}, {recipe.schedule}"
     set_ = {name: value for name in _WORDS if (value := getattr(recipe, name)) != getattr(_PLAIN, name)}
