@@ -22,15 +22,29 @@ def keep_freed_memory(keep: bool = True) -> bool:
     Returns:
         Whether there is a glibc that took it; where another allocator was preloaded, it goes its own way.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # musl has neither
+    glibc = _glibc()
+    if glibc is None:
         return False
     options = (
         {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1}
         if keep
         else {MMAP_MAX: 65_536, MMAP_THRESHOLD: 32 * MIB, TRIM_THRESHOLD: 64 * MIB}
     )
-    return all(mallopt(option, value) == 1 for option, value in options.items())
+    return all(glibc.mallopt(option, value) == 1 for option, value in options.items())
+
+
+def return_freed_memory() -> None:
+    """Give the kernel what this process has kept: a cohort that has ended is not in the way of the next one's plan."""
+    glibc = _glibc()
+    if glibc is not None:
+        glibc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL("libc.so.6")
+    except OSError:  # musl
+        return None
+    return library if hasattr(library, "mallopt") else None

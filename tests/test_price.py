@@ -12,7 +12,6 @@ from rich.console import Console
 from fgkd.plan import make_plan
 from fgkd.plan_view import print_plan
 from fgkd.price import BACKWARD, UNKEPT, Pricer, peak_bytes, price_network
-from fgkd.runner import memory
 from fgkd.spec import BackboneSpec, RunSpec
 from fgkd.yardstick import PROBES, Yardstick, measure
 from tests.train.room import run
@@ -99,16 +98,6 @@ def test_a_cohort_that_does_not_fit_is_divided_in_order() -> None:
     assert [r for part in parts for r in part.runs] == list(planned.runs)
     assert [len(part.runs) for part in PRICER.parts(planned, 1)] == [1] * 5
     assert PRICER.parts(planned, None) == [planned]
-
-
-def test_memory_that_is_free_on_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setattr(memory, "_available", lambda: 1000)
-    monkeypatch.setattr(memory, "_left_in_group", lambda: 500)
-    assert memory.free_memory(torch.device("cpu")) == 450
-    monkeypatch.setattr(memory, "_left_in_group", lambda: None)
-    assert memory.free_memory(torch.device("cpu")) == 900
-    monkeypatch.setattr(memory, "_available", lambda: None)
-    assert memory.free_memory(torch.device("cpu")) is None
 
 
 def told(by: Yardstick | list[float], runs: int = 1, macs: float = 3e13) -> str:

@@ -104,7 +104,8 @@ class Supplies:
         key = planned.feed.dataset
         if key not in self._pricers:
             self._pricers[key] = Pricer(lambda run: (data.num_classes, len(data.train)))
-        budgets = self.engine.gather_values(self.options.memory or free_memory(self.engine.device))
+        free = self.options.memory or free_memory(self.engine.device, self._processes_here)
+        budgets = self.engine.gather_values(free)
         budget = min((found for found in budgets if found is not None), default=None)
         try:
             parts = self._pricers[key].parts(planned, budget)
@@ -160,5 +161,9 @@ class Supplies:
         """Loader processes: on a CPU they would compete with the training."""
         if self.options.workers is not None:
             return self.options.workers
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", self.engine.world))  # of this machine
-        return 0 if self.engine.device.type == "cpu" else min(8, usable_cpus() // processes)
+        return 0 if self.engine.device.type == "cpu" else min(8, usable_cpus() // self._processes_here)
+
+    @property
+    def _processes_here(self) -> int:
+        """Of this machine, those that train together."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", self.engine.world))
