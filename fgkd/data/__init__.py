@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fgkd.data.card import dataset_names, read_card
     from fgkd.data.images import bound, from_pillow, read_image
     from fgkd.data.loader import EvalLoader, TrainLoader, ViewLoader
-    from fgkd.data.opening import open_dataset, problems
+    from fgkd.data.opening import lists_read_once, open_dataset, problems
     from fgkd.data.split import ImageData, Split
     from fgkd.data.views import EvalView, TrainView, augment_names
 
@@ -25,6 +25,7 @@ _HOMES = {
     "EvalLoader": "loader",
     "TrainLoader": "loader",
     "ViewLoader": "loader",
+    "lists_read_once": "opening",
     "open_dataset": "opening",
     "problems": "opening",
     "ImageData": "split",
@@ -46,6 +47,7 @@ __all__ = [
     "bound",
     "dataset_names",
     "from_pillow",
+    "lists_read_once",
     "open_dataset",
     "problems",
     "read_card",

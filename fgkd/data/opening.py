@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +43,36 @@ class _Place:
     def task(self) -> str:
         return self.protocol if self.rules is None else self.rules.task
 
+    @property
+    def key(self) -> object:
+        """What two places have in common where the same lists are read."""
+        asked = self.request
+        return (
+            self.card and self.card.name,
+            self.protocol,
+            asked.folder,
+            repr(asked.options),
+            asked.reference,
+            asked.cache if self.source.slow else None,
+        )
+
+
+_KEPT: ContextVar[dict[object, tuple[Listing, str]] | None] = ContextVar("lists that were read", default=None)
+
+
+@contextmanager
+def lists_read_once() -> Iterator[None]:
+    """Inside, a data set's lists are read when first asked for, and stay as they were then.
+
+    A launch asks for them at every check, and then trains: those of a large folder take seconds each time, and what is
+    trained is to be what was checked.
+    """
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
 
 def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
     """The images of `spec`, found below `root`.
@@ -58,8 +90,7 @@ def open_dataset(spec: DatasetSpec, root: Path, *, cache: Path) -> ImageData:
     """
     place = _resolve(spec, root, cache)
     _refuse(place)
-    listing = _read(place)
-    revision = content_hash(_official(listing), _base(place, listing))
+    listing, revision = _read(place)
     splits = _parted(listing, spec)
     counts = {split.name: len(split) for split in splits}
     return ImageData(spec.name, place.protocol, listing.class_names, *splits, revision, counts, unseen=listing.unseen)
@@ -130,8 +161,7 @@ def problems(spec: DatasetSpec, root: Path) -> list[str]:
         place = _resolve(spec, root, root)
         _refuse(place)
         if not place.source.slow:
-            listing = _read(place)
-            content_hash(_official(listing), root)
+            _read(place)
     except UserError as error:
         return [str(error)]
     return []
@@ -144,10 +174,17 @@ def _refuse(place: _Place) -> None:
         place.source.check(place.request)
 
 
-def _read(place: _Place) -> Listing:
+def _read(place: _Place) -> tuple[Listing, str]:
+    """The lists, found to be right, and their revision."""
+    kept = _KEPT.get()
+    if kept is not None and place.key in kept:
+        return kept[place.key]
     listing = _listing(place)
     _check(listing, place)
-    return listing
+    read = listing, content_hash(_official(listing), _base(place, listing))
+    if kept is not None:
+        kept[place.key] = read
+    return read
 
 
 def _listing(place: _Place) -> Listing:

@@ -124,6 +124,7 @@ def content_hash(splits: Sequence[Split], below: Path) -> str:
         UserError: files are missing.
     """
     rows, missing = [], []
+    home = os.path.join(below, "")
     for split in splits:
         for path, target in zip(split.paths, split.targets.tolist(), strict=True):
             try:
@@ -131,10 +132,18 @@ def content_hash(splits: Sequence[Split], below: Path) -> str:
             except OSError:
                 missing.append(path)
                 continue
-            rows.append(f"{split.name}\t{Path(os.path.relpath(path, below)).as_posix()}\t{target}\t{size}")
+            rows.append(f"{split.name}\t{_inside(path, home)}\t{target}\t{size}")
     if missing:
         raise UserError(
             f"{len(missing)} of {len(missing) + len(rows)} images listed are not there, the first is {missing[0]}; "
             "the copy is incomplete: unpack or download it again"
         )
     return hashlib.sha256("\n".join(sorted(rows)).encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+def _inside(path: Path, home: str) -> str:
+    """`path`, relative to the folder that `home` ends in a separator for; the same on every system."""
+    text = str(path)
+    plain = text.startswith(home) and ".." not in path.parts  # as usual: relpath looks at each part
+    text = text[len(home) :] if plain else os.path.relpath(text, home)
+    return Path(text).as_posix() if os.sep != "/" else text

@@ -11,7 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 from rich.console import Console
 
-from fgkd.data import ImageData
+from fgkd.data import ImageData, lists_read_once
 from fgkd.errors import UserError, UserErrors
 from fgkd.files import sweep
 from fgkd.leaderboard import print_board, write_boards
@@ -54,6 +54,7 @@ from fgkd.train.faults import device_lost, told
 from fgkd.yardstick import Yardstick, measure
 
 
+@lists_read_once()
 def dry_run(
     suite: Suite,
     runs: Sequence[RunSpec],
@@ -94,6 +95,7 @@ def dry_run(
     return {**plan_json(plan, prices, by), "banks": [bank.plain() for bank in banks]}
 
 
+@lists_read_once()
 def bench(suite: Suite, runs: Sequence[RunSpec], options: Options, console: Console | None = None) -> int:
     """Run what is missing of a suite and write its boards.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fgkd.data import open_dataset, opening, problems
+from fgkd.data import lists_read_once, open_dataset, opening, problems
 from fgkd.data.card import parse_card
 from fgkd.errors import UserError
 from fgkd.spec import DatasetSpec
@@ -239,3 +239,40 @@ def test_an_empty_split_cell_is_told_as_such(root, tmp_path):
     (root / "table.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
     with pytest.raises(UserError, match="1 row has an empty split"):
         open_dataset(DatasetSpec(name="table:table.csv"), root, cache=tmp_path)
+
+
+def test_a_launch_reads_lists_once_and_sees_no_change(root, tmp_path, write_picture):
+    with lists_read_once():
+        assert problems(mine(), root) == []
+        write_picture(root / "mine/train/wren/late.jpg", 7)
+        data = open_dataset(mine(), root, cache=tmp_path)
+        assert data.counts == {"train": 34, "holdout": 6, "test": 10}
+        assert len(open_dataset(mine(holdout=0.5), root, cache=tmp_path).holdout) == 20  # parted anew, from the same
+    later = open_dataset(mine(), root, cache=tmp_path)
+    assert later.counts["train"] + later.counts["holdout"] == 41
+    assert later.revision != data.revision
+
+
+def test_lists_that_were_read_are_those_of_one_place(root, tmp_path):
+    shutil.copytree(root / "mine", tmp_path / "other/mine")
+    (tmp_path / "other/mine/train/wren/19.jpg").unlink()
+    table = "\n".join(f"train/{kind}/{i:02d}.jpg,{kind}" for kind in ("robin", "wren") for i in range(10))
+    (root / "mine/list.csv").write_text(f"path,label\n{table}\n")
+    halved, whole = (DatasetSpec(name=f"table:mine/list.csv?test_share={share}") for share in (0.5, 0.25))
+    with lists_read_once():
+        assert open_dataset(mine(), root, cache=tmp_path).counts["train"] == 34
+        assert open_dataset(mine(), tmp_path / "other", cache=tmp_path).counts["train"] == 33
+        assert "4 classes" in problems(mine(protocol="retrieval"), root)[0]
+        assert [len(open_dataset(spec, root, cache=tmp_path).test) for spec in (halved, whole)] == [10, 5]
+
+
+def test_lists_that_are_wrong_are_read_anew(root, tmp_path):
+    picture = root / "mine/train/wren/19.jpg"
+    with lists_read_once():
+        for path in (root / "mine/train/wren").iterdir():
+            path.rename(path.with_suffix(".txt"))
+        assert problems(mine(), root)
+        for path in (root / "mine/train/wren").iterdir():
+            path.rename(path.with_suffix(".jpg"))
+        assert problems(mine(), root) == []
+    assert picture.is_file()

@@ -95,6 +95,17 @@ def test_revision_sees_size_label_and_split(folder: Path):
     assert len(revisions) == 4
 
 
+def test_revision_is_the_same_however_the_folder_is_spelled(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    revision = content_hash([as_split("train", rows(folder))], folder)
+    detour = folder / ".." / folder.name
+    assert content_hash([as_split("train", rows(detour))], folder) == revision
+    assert content_hash([as_split("train", rows(folder))], detour) == revision
+    monkeypatch.chdir(folder)
+    assert content_hash([as_split("train", rows(Path()))], Path()) == revision
+    outside = content_hash([as_split("train", rows(folder))], folder.parent)
+    assert outside == content_hash([as_split("train", rows(folder))], Path("..")) != revision
+
+
 def test_missing_files_are_counted_and_named(folder: Path):
     with pytest.raises(UserError, match=r"2 of 5 images .* the first is .*x\.jpg.*incomplete"):
         content_hash([as_split("train", [*rows(folder), (folder / "x.jpg", 0), (folder / "y.jpg", 0)])], folder)

@@ -99,7 +99,7 @@ def images_below(folder: Path) -> list[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(home, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in IMAGE_ENDINGS)
+    return sorted((path for path in found if path.suffix.lower() in IMAGE_ENDINGS), key=lambda path: path.parts)
 
 
 def as_listing(request: Request, names: tuple[str, ...], splits: dict[str, Split]) -> Listing:
