@@ -106,6 +106,8 @@ class Method(BaseModel):
     student_needs: ClassVar[Needs] = Needs(logits=True)
     teacher_needs: ClassVar[Needs] = Needs()
     deploys_more: ClassVar[bool] = False  # does reshape_student change what is deployed?
+    replaces_classifier: ClassVar[bool] = False  # is the classifier that is deployed another than the student's own?
+    keeps_classifier: ClassVar[bool] = False  # does what it deploys read the student's own classifier?
     takes_mixed_labels: ClassVar[bool] = False  # may labels be (B, K) shares of classes, as mixup makes them?
     relates_samples: ClassVar[bool] = False  # does the loss compare the batch's samples with each other?
     term_names: ClassVar[tuple[str, ...]] = ()  # keys of the loss terms, always all given; () means ("ce", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -195,7 +195,7 @@ def build_method(spec: MethodSpec) -> Method:
     parts = tuple(filter(None, (_part(part.name, part.params, problems) for part in spec.parts)))
     problems += _repeated([part.name for part in spec.parts])
     if not problems:
-        problems += _strange_weights(spec.weights, parts)
+        problems += [*_clashing_classifiers(parts), *_strange_weights(spec.weights, parts)]
     if problems:
         raise UserErrors(problems, title=f"method {spec.label}:")
     return parts[0] if len(parts) == 1 and not spec.weights else Composed(parts=parts, weights=spec.weights)
@@ -229,7 +229,7 @@ def method_spec(value: str | Mapping[str, Any]) -> MethodSpec:
     if not isinstance(label, str) or not label:
         problems.append(f"name: expected a label, found {label!r}")
     if not problems:
-        problems += _strange_weights(weights, parts)
+        problems += [*_clashing_classifiers(parts), *_strange_weights(weights, parts)]
     if problems:
         raise UserErrors(problems, title=f"method {text}:")
     return MethodSpec(
@@ -258,6 +258,22 @@ def _params_by_part(names: list[str], given: Mapping[str, Any], problems: list[s
 
 def _repeated(names: list[str]) -> list[str]:
     return [f"{name}: named {n} times; a part can enter a sum once" for name, n in Counter(names).items() if n > 1]
+
+
+def _clashing_classifiers(parts: Sequence[Method]) -> list[str]:
+    """Parts of which one takes away the classifier that another deploys."""
+    replacing = [part.name for part in parts if part.replaces_classifier]
+    if len(replacing) > 1:
+        return [f"{' and '.join(replacing)}: each replaces the student's classifier; keep one of them"]
+    found, keeping = [], ""
+    for part in parts:
+        if part.replaces_classifier and keeping:
+            found.append(
+                f"{keeping}: deploys the student's own classifier beside the teacher's, and {part.name}, after it, "
+                f"replaces it; name {keeping} last, or leave its `inference_weight` at 0"
+            )
+        keeping = part.name if part.keeps_classifier else keeping
+    return found
 
 
 def _part(name: str, params: Mapping[str, Any], problems: list[str]) -> Method | None:

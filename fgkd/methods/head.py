@@ -190,6 +190,11 @@ class THKD(Method):
         return self.inference_weight > 0
 
     @property
+    def keeps_classifier(self) -> bool:  # type: ignore[override]
+        """Whether the student's own head is mixed with the teacher's."""
+        return self.deploys_more
+
+    @property
     def term_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The keys of the loss terms."""
         return ("ce", "kd", "th_ce", "th_kd") if self.form == "paper" else ("ce", "kd", "th_kd")

@@ -78,6 +78,7 @@ class HeadReuse(Method):
     projector: ProjectorKind = "auto"
 
     deploys_more = True
+    replaces_classifier = True
     term_names = ("ce",)
 
     def terms(self, student: Signals, lesson: Lesson) -> LossTerms:
@@ -204,6 +205,7 @@ class SimKD(Method):
     student_needs = Needs(final=True)
     teacher_needs = Needs(final=True)
     deploys_more = True
+    replaces_classifier = True
     term_names = ("simkd",)
 
     def problems(self, setting: Setting) -> list[str]:

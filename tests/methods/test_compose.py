@@ -175,11 +175,28 @@ def test_problems_readouts_and_diagnostics_are_merged() -> None:
 
 
 def test_students_are_reshaped_in_the_parts_order() -> None:
-    world, method = World(), build_method(method_spec({"method": "th_kd+simkd", "th_kd": {"inference_weight": 0.5}}))
+    world, method = World(), build_method(method_spec({"method": "simkd+th_kd", "th_kd": {"inference_weight": 0.5}}))
     network = world.pupil(method).network
-    assert type(network).__name__ == "SimKDStudent"
-    assert type(network.inner).__name__ == "TwoHeads"
+    assert type(network).__name__ == "TwoHeads"
+    assert type(network.inner).__name__ == "SimKDStudent"
     assert method.deploys_more
+
+
+@pytest.mark.parametrize("replacing", ["copy_head", "simkd"])
+def test_a_classifier_that_stays_is_not_replaced_later(replacing: str) -> None:
+    mixed = {"th_kd": {"inference_weight": 0.5}}
+    with pytest.raises(UserErrors, match=f"th_kd: deploys the student's own .* and {replacing}, after it, .* last"):
+        method_spec({"method": f"th_kd+{replacing}", **mixed})
+    assert build_method(method_spec(f"th_kd+{replacing}"))  # at 0 it deploys no head
+    method = build_method(method_spec({"method": f"{replacing}+th_kd", **mixed}))
+    world = World()
+    assert all(torch.isfinite(term) for term in world.pupil(method).terms(world.lesson(method, 4)).values())
+
+
+@pytest.mark.parametrize("sum_", ["copy_head+simkd", "simkd+copy_head"])
+def test_one_part_brings_the_classifier(sum_: str) -> None:
+    with pytest.raises(UserErrors, match="each replaces the student's classifier; keep one"):
+        method_spec(sum_)
 
 
 def test_a_later_part_sees_what_an_earlier_one_made_of_the_student() -> None:
