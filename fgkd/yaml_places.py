@@ -104,7 +104,8 @@ def parse_yaml(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "cannot be read"
-        return _unreadable(f"not valid YAML: {reason}", _place(mark) if mark else None)
+        hint = "; a text with a colon in it wants quotes" if reason == "mapping values are not allowed here" else ""
+        return _unreadable(f"not valid YAML: {reason}{hint}", _place(mark) if mark else None)
     except yaml.YAMLError as error:
         return _unreadable(f"not valid YAML: {str(error).splitlines()[0]}")
     except RecursionError:

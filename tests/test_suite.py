@@ -350,6 +350,7 @@ def test_a_fault_is_named(tmp_path: Path, changes: dict[str, Any], text: str) ->
         (b"[" * 3000, "nested too deeply"),
         (b"a: " + b"x" * 600_000, "at most 500000 characters"),
         (b"name: small\nversion: .inf", "expected a finite number"),
+        (b"name: small\ndescription: small: one", "2:19: not valid YAML: mapping values are not allowed here; a text"),
     ],
 )
 def test_unreadable_files(tmp_path: Path, content: bytes, text: str) -> None:
@@ -358,6 +359,7 @@ def test_unreadable_files(tmp_path: Path, content: bytes, text: str) -> None:
     with pytest.raises(UserError) as caught:
         load_suite(path)
     assert text in str(caught.value)
+    assert "not valid YAML" not in text or "expected a mapping" not in str(caught.value)  # nothing was read to judge
 
 
 def test_nested_aliases_are_bounded() -> None:

@@ -91,7 +91,9 @@ def load_suite(name_or_path: str | Path, known: Known | None = None) -> Suite:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected UTF-8 text; byte {error.start} is none") from None
     known, methods = known or Known(), MethodTable()
-    faults = document.faults + check_suite(document.value, path.stem, known, methods)
+    faults = list(document.faults)
+    if document.value is not None or not faults:  # nothing was read where the text is no YAML
+        faults += check_suite(document.value, path.stem, known, methods)
     if faults:
         raise _report(document, faults, str(path))
     return suite_of(document.value, known, methods)
