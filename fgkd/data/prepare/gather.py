@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -63,25 +64,26 @@ def _holder(path: Path, mode: Mode) -> Source:
     return Loose(path, mode)
 
 
-def gather(card: Card, holders: Sequence[Source], free: int, progress: Progress) -> Fit:
+def gather(card: Card, holders: Sequence[Source], home: Path, progress: Progress) -> Fit:
     """Survey everything given and find the card's layout in it.
 
     Args:
         card: whose layout.
         holders: what was given.
-        free: bytes that the data root has room for.
+        home: an existing folder on the disk that the files are written to.
         progress: bars for what is read.
 
     Raises:
         UserError: an archive is damaged or hostile, the layout is not there, or there is too little room.
     """
+    free = shutil.disk_usage(home).free
     budget = Budget(free)
     held = [(holder, holder.survey(progress, budget)) for holder in holders]
     found = fit(held, SOURCES.get(card.fgkd.source).needs)
     if found.missing or not found.placed or not (found.names or found.has_classes):
         raise UserError(_lacking(card, found, [holder.path for holder in holders]))
     check_places(found.placed)
-    size = sum(member.size for holder, member in found.placed.values() if _takes_room(holder))
+    size = sum(member.size for holder, member in found.placed.values() if _takes_room(holder, home))
     if size * AHEAD > free:
         raise UserError(
             f"{card.name} needs {byte_size(size)}, but {byte_size(free)} are free in the data root; free some space, "
@@ -91,8 +93,8 @@ def gather(card: Card, holders: Sequence[Source], free: int, progress: Progress)
     return found
 
 
-def _takes_room(holder: object) -> bool:
-    return not isinstance(holder, Loose) or holder.copies
+def _takes_room(holder: object, home: Path) -> bool:
+    return not isinstance(holder, Loose) or holder.takes_room_in(home)
 
 
 def _lacking(card: Card, found: Fit, sources: Sequence[Path]) -> str:

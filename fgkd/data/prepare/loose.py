@@ -66,10 +66,9 @@ class Loose:
             return False
         return True
 
-    @property
-    def copies(self) -> bool:
-        """Whether its files take room."""
-        return self._mode == "copy"
+    def takes_room_in(self, home: Path) -> bool:
+        """Whether its files are written below `home` anew: copied, or moved from another disk."""
+        return self._mode == "copy" or (self._mode == "move" and self.path.stat().st_dev != home.stat().st_dev)
 
     def forget(self, used: set[int]) -> None:
         """Remove the files that were moved, and the folders that this leaves empty."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +96,7 @@ def _there(job: Job, draft: Draft) -> ImageData:
 
 def _from_files(job: Job, card: Card, draft: Draft) -> None:
     holders = holders_of(job.sources, job.mode)
-    found = gather(card, holders, shutil.disk_usage(draft.target.parent).free, job.progress)
+    found = gather(card, holders, draft.target.parent, job.progress)
     digests = [(holder.path, holder.digests) for holder in holders if holder.digests]
     published = [checksum for one in kin(card) for checksum in one.fgkd.checksums]
     verify(published, digests, job.accepted, job.progress)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import stat
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -227,13 +230,26 @@ def test_a_header_that_fills_the_memory(tmp_path, ready, shrink):
 
 def test_too_little_room_is_told_before_anything_is_written(layout, tmp_path, ready, monkeypatch):
     full = type("usage", (), {"free": 5000})
-    monkeypatch.setattr("fgkd.data.prepare.preparing.shutil.disk_usage", lambda path: full)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: full)
     with pytest.raises(UserError, match=r"oxford_pets needs 0\.0 MB, but 0\.0 MB are free.*--link"):
         ready("oxford_pets", layout)
     with pytest.raises(UserError, match="unpacked, it needs more than"):
         ready("oxford_pets", pack(tmp_path / "pets.tar", layout))
     assert left_behind(tmp_path / "root") == []
     assert ready("oxford_pets", layout, mode="link").num_classes == 2
+
+
+def test_what_is_moved_takes_room_on_another_disk_alone(layout, tmp_path, ready, monkeypatch):
+    full = type("usage", (), {"free": 5000})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: full)
+    if not Path("/dev/shm").is_dir() or os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
+        pytest.skip("a single disk here")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        elsewhere = shutil.copytree(layout, Path(folder) / "pets")
+        with pytest.raises(UserError, match=r"oxford_pets needs 0\.0 MB, but 0\.0 MB are free"):
+            ready("oxford_pets", elsewhere, mode="move")
+        assert (elsewhere / "annotations/test.txt").is_file()
+    assert ready("oxford_pets", layout, mode="move").num_classes == 2
 
 
 def test_bars_reach_their_end(layout, tmp_path, ready):
