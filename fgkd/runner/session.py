@@ -184,6 +184,8 @@ class _Session:
         try:
             self.run_cohort(turn.number, turn.cohort, progress)
         except UserError as error:
+            if self.engine.world > 1:  # what one process meets, the others may be waiting for
+                raise
             self.refused.append(str(error))
             progress.say(f"{name}: {error}", style="red")
         except Exception as error:

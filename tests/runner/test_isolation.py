@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from fgkd.errors import UserError
+from fgkd.runner.session import _Session
 from fgkd.teacher.live import Teacher
 from fgkd.train.learner import Learner
 from tests.faulty import FULL, Device, Faulty
@@ -182,3 +188,17 @@ def test_a_lost_device_is_no_run_s_fault(desk: Desk, monkeypatch: pytest.MonkeyP
     with pytest.raises(torch.AcceleratorError):
         desk.bench()
     assert desk.statuses() == {"teacher 0": "ok"}
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_cohort_that_cannot_begin_is_passed_over_where_nobody_waits_for_this_process(world: int) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("its data is gone")
+
+    session: Any = object.__new__(_Session)
+    session.engine = SimpleNamespace(world=world, release=lambda: None)
+    session.refused, session.run_cohort = [], refuse
+    turn: Any = SimpleNamespace(number=1, cohort=Mock())
+    with nullcontext() if world == 1 else pytest.raises(UserError):
+        session.attempt(turn, Mock())
+    assert session.refused == (["its data is gone"] if world == 1 else [])
