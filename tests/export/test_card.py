@@ -39,6 +39,7 @@ def test_the_card_says_what_made_the_student(study: Study) -> None:
         "Drawn birds are not photographs",  # the data card's
         "images of synthetic\\_birds" if "synthetic\\_birds" in page else "images of synthetic_birds: apache-2.0",
         "squares of 48 px that were then resized to 32 px",
+        "pictures that OpenCV resized, by area where they shrink; timm's transform resamples otherwise",
         'timm.create_model("local-dir:DIR", pretrained=True)',
     ):
         assert said in page, said
@@ -65,6 +66,7 @@ def test_a_card_for_what_timm_cannot_load_says_so(study: Study) -> None:
     page = model_card(study.deployed("letkd"), [], onnx=True, difference=3e-7)
     assert "**Plain timm cannot load this folder**" in page
     assert "timm.create_model" not in page
+    assert "resamples otherwise" not in page
     assert "at most 3e-07" in page
     assert front(page)["library_name"] == "onnx"
 
