@@ -11,7 +11,7 @@ OWN = Path("/proc/self/cgroup")  # lines of hierarchy:controllers:group
 
 
 @dataclass(frozen=True)
-class _Version:
+class Version:
     """How one version of the kernel's interface names a group's limit, its use, and what of that is cached files."""
 
     limit: str
@@ -19,8 +19,8 @@ class _Version:
     cached: str  # a key of memory.stat
 
 
-V1 = _Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-V2 = _Version("memory.max", "memory.current", "inactive_file")
+V1 = Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+V2 = Version("memory.max", "memory.current", "inactive_file")
 
 
 def left_in_groups(own: Path | None = None, mount: Path | None = None) -> int | None:
@@ -37,7 +37,7 @@ def left_in_groups(own: Path | None = None, mount: Path | None = None) -> int | 
     return min((left for left in known if left is not None), default=None)
 
 
-def _groups(own: Path, mount: Path) -> Iterator[tuple[Path, _Version]]:
+def _groups(own: Path, mount: Path) -> Iterator[tuple[Path, Version]]:
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -50,17 +50,17 @@ def _groups(own: Path, mount: Path) -> Iterator[tuple[Path, _Version]]:
             yield from _upwards(mount / "memory", group, V1)
 
 
-def _upwards(root: Path, group: str, version: _Version) -> Iterator[tuple[Path, _Version]]:
+def _upwards(root: Path, group: str, version: Version) -> Iterator[tuple[Path, Version]]:
     """The group and all around it; a container may see none but the root, which is its own group there."""
     folder = root / group.lstrip("/")
-    inside = folder.parts[: len(root.parts)] == root.parts and ".." not in folder.parts
-    for each in (folder, *folder.parents) if inside else (root,):
+    outside = ".." in folder.parts  # a group beside the container's own
+    for each in (root,) if outside else (folder, *folder.parents):
         yield each, version
         if each == root:
             return
 
 
-def _left(folder: Path, version: _Version) -> int | None:
+def _left(folder: Path, version: Version) -> int | None:
     try:
         limit, used = ((folder / name).read_text(encoding="ascii").strip() for name in (version.limit, version.used))
         stat = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())

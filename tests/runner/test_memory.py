@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from fgkd.runner import memory
-from fgkd.runner.cgroup import V1, V2, _Version, left_in_groups
+from fgkd.runner.cgroup import V1, V2, Version, left_in_groups
 
 CPU = torch.device("cpu")
 
 
-def group(folder: Path, version: _Version, limit: str, used: int, cached: int) -> None:
+def group(folder: Path, version: Version, limit: str, used: int, cached: int) -> None:
     """A group's files, as the kernel shows them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / version.limit).write_text(limit + "\n")
@@ -45,7 +45,7 @@ def test_cached_files_are_not_in_the_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "mount", "line"), [(V2, "", "0::/job/step"), (V1, "memory", "4:memory:/job/step")])
-def test_the_tightest_of_nested_groups_counts(tmp_path: Path, version: _Version, mount: str, line: str) -> None:
+def test_the_tightest_of_nested_groups_counts(tmp_path: Path, version: Version, mount: str, line: str) -> None:
     root = tmp_path / mount
     group(root / "job" / "step", version, "9223372036854771712" if version is V1 else "max", used=5, cached=0)
     group(root / "job", version, "100", used=70, cached=10)
