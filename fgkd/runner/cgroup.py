@@ -23,17 +23,17 @@ V1 = Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 V2 = Version("memory.max", "memory.current", "inactive_file")
 
 
-def left_in_groups(own: Path | None = None, mount: Path | None = None) -> int | None:
+def left_in_groups(own: Path = OWN, mount: Path = MOUNT) -> int | None:
     """Bytes that the tightest limit leaves, of this process's groups and those around them; None without a limit.
 
     Files that were read and may be dropped count as used in a group, though the kernel drops them before it refuses
     memory: whoever has read a data set would seem to have used all of it up.
 
     Args:
-        own: where a process's groups stand; None takes this process's.
-        mount: where groups are mounted; None takes the usual place.
+        own: where the kernel lists a process's groups.
+        mount: where groups are mounted.
     """
-    known = [_left(folder, version) for folder, version in _groups(own or OWN, mount or MOUNT)]
+    known = [_left(folder, version) for folder, version in _groups(own, mount)]
     return min((left for left in known if left is not None), default=None)
 
 
