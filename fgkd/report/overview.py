@@ -9,7 +9,7 @@ from pathlib import Path
 from fgkd.files import write_text
 from fgkd.record import RunRecord, read_records
 from fgkd.report.comparison import Comparison
-from fgkd.report.findings import SEARCH, findings
+from fgkd.report.findings import findings, searches
 from fgkd.report.html import Beside, report_page
 from fgkd.report.html.folder import own_beside
 from fgkd.report.published import NOTHING, published_or_problem
@@ -27,19 +27,19 @@ def overview_pages(folders: Sequence[Path]) -> dict[str, str]:
     whole = Beside(published=published)
     problems = list(unpublished)
     suites = []
+    search = searches(folder.name for folder in folders)
     for folder in folders:
         found, broken = read_records(folder / "records")
         suites += [Comparison(found)] if found else []
         beside, damaged = own_beside(folder)
         problems += [f"{folder.name}/{problem}" for problem in [*broken, *damaged]]
-        if SEARCH in folder.name:
+        if folder.name in search:
             continue
         records = {_training(record): record for record in found} | records
         truths, latencies = {**beside.truths, **whole.truths}, (*whole.latencies, *beside.latencies)
         whole = replace(whole, truths=truths, latencies=latencies)
     ordered = [records[key] for key in sorted(records, key=lambda key: (key[0], key[1] or ""))]
-    searched = any(SEARCH in folder.name for folder in folders)
-    title = f"All suites{' but those that look for recipes' if searched else ''}"
+    title = f"All suites{' but those that look for recipes' if search else ''}"
     page = report_page(ordered, problems, title=title, beside=whole)
     return {"report.html": page, "findings.md": findings(suites)}
 

@@ -16,11 +16,11 @@ from fgkd.report.findings.leaders import leaders, methods
 from fgkd.report.findings.orders import between_tables, within_tables
 from fgkd.report.findings.pooled import pooled_spreads
 from fgkd.report.findings.rates import rates
+from fgkd.report.findings.searches import searches
 from fgkd.report.findings.tables import WIDE, tables_of
 
-__all__ = ["SEARCH", "findings"]
+__all__ = ["findings", "searches"]
 
-SEARCH = "_tuning"  # in the names of suites that look for recipes: what they chose is run elsewhere, and counts there
 _HEAD = f"""\
 # Findings across tables
 
@@ -34,7 +34,8 @@ such means.
 
 def findings(suites: Sequence[Comparison]) -> str:
     """The page, ending in a newline; `suites` are held apart, as their boards are."""
-    tables = tables_of([suite for suite in suites if SEARCH not in suite.records[0].suite])
+    search = searches(suite.records[0].suite for suite in suites)
+    tables = tables_of([suite for suite in suites if suite.records[0].suite not in search])
     sections = [
         _HEAD,
         leaders(tables),

@@ -275,11 +275,12 @@ def test_no_answers_to_no_images_are_no_evidence() -> None:
 
 def test_searches_for_recipes_crowd_no_table_of_the_page_over_all_suites(results: Path) -> None:
     write_record(record(run_spec("kd", seed=99)), results / "one_tuning" / "records")
+    write_record(record(run_spec("kd", seed=98)), results / "my_fine_tuning" / "records")
     (results / "published.yaml").write_text("[")
-    folders = [results / name for name in ("one", "one_tuning", "two")]
+    folders = [results / name for name in ("my_fine_tuning", "one", "one_tuning", "two")]
     page = overview_pages(folders)["report.html"]
     assert "<title>All suites but those that look for recipes" in page
-    assert len(data_of(page)["runs"]["rows"]) == 30
+    assert len(data_of(page)["runs"]["rows"]) == 31  # the study of fine-tuning is one like others
     assert page.count("published.yaml") == 1  # it lies beside all of them
     assert "one/published.yaml" not in page
 
