@@ -20,8 +20,10 @@ SUITES = sorted(path.parent for path in (ROOT / "results").glob("*/records"))
 
 UNDER_WAY = {
     "cub50",
+    "cub50_fsp",
     "cub50_pretrained",
     "grocery_store",
+    "grocery_store_fsp",
     "stanford_cars_train_clipped",
     "stanford_cars_train_long",
 }  # many hours of runs, recorded as they come
