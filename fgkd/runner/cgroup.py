@@ -53,8 +53,7 @@ def _groups(own: Path, mount: Path) -> Iterator[tuple[Path, Version]]:
 def _upwards(root: Path, group: str, version: Version) -> Iterator[tuple[Path, Version]]:
     """The group and all around it; a container may see none but the root, which is its own group there."""
     folder = root / group.lstrip("/")
-    outside = ".." in folder.parts  # a group beside the container's own
-    for each in (root,) if outside else (folder, *folder.parents):
+    for each in (folder, *folder.parents):
         yield each, version
         if each == root:
             return
