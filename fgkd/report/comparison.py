@@ -192,8 +192,12 @@ class Group:
         return [cell for cell in self.cells if cell.scores and self.seeds <= cell.scores.keys()]
 
     def mean(self, cell: Cell) -> float:
-        """The mean score over the table's seeds of a complete cell, in percent: what it is ranked by."""
-        return sum(cell.scores[seeds] for seeds in sorted(self.seeds)) / len(self.seeds)
+        """The mean score over the table's seeds of a complete cell, in percent: what it is ranked by.
+
+        Rounded to 9 decimals, for as many right answers in all, spread otherwise over the seeds, add up to another last
+        bit, and equals would not be equal.
+        """
+        return round(sum(cell.scores[seeds] for seeds in sorted(self.seeds)) / len(self.seeds), 9)
 
     @cached_property
     def ordered(self) -> list[Cell]:
