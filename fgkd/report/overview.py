@@ -18,9 +18,9 @@ from fgkd.report.published import NOTHING, published_or_problem
 def overview_pages(folders: Sequence[Path]) -> dict[str, str]:
     """File name -> content, of the suites in `folders`.
 
-    On the page a run that stands in two suites is told once, as the first records it, but each training of a teacher by
-    itself: one that was lost and trained anew on another machine is not the same network. Suites that look for recipes
-    have pages of their own: beside what they chose, their runs would crowd its tables.
+    On the page a run that stands in two suites is told once, as the first that has a result records it, but each
+    training of a teacher by itself: one that was lost and trained anew on another machine is not the same network.
+    Suites that look for recipes have pages of their own: beside what they chose, their runs would crowd its tables.
     """
     records: dict[tuple[str, str | None], RunRecord] = {}
     published, unpublished = published_or_problem(folders[0].absolute().parent) if folders else (NOTHING, [])
@@ -35,13 +35,19 @@ def overview_pages(folders: Sequence[Path]) -> dict[str, str]:
         problems += [f"{folder.name}/{problem}" for problem in [*broken, *damaged]]
         if folder.name in search:
             continue
-        records = {_training(record): record for record in found} | records
+        for record in found:
+            records[_training(record)] = _rather(records.get(_training(record)), record)
         truths, latencies = {**beside.truths, **whole.truths}, (*whole.latencies, *beside.latencies)
         whole = replace(whole, truths=truths, latencies=latencies)
     ordered = [records[key] for key in sorted(records, key=lambda key: (key[0], key[1] or ""))]
     title = f"All suites{' but those that look for recipes' if search else ''}"
     page = report_page(ordered, problems, title=title, beside=whole)
     return {"report.html": page, "findings.md": findings(suites)}
+
+
+def _rather(known: RunRecord | None, record: RunRecord) -> RunRecord:
+    """Of two records of one run the one to tell: a failure, such as want of memory, counts where none ended well."""
+    return record if known is None or (known.status != "ok" and record.status == "ok") else known
 
 
 def _training(record: RunRecord) -> tuple[str, str | None]:

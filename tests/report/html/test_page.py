@@ -297,6 +297,16 @@ def test_the_page_over_all_suites_tells_every_run_once(results: Path) -> None:
     assert [line.split(":")[0] for line in check_overview(results, folders)] == ["report.html", "findings.md"]
 
 
+@pytest.mark.parametrize("order", [("failed", "well"), ("well", "failed")])
+def test_a_run_that_failed_in_one_suite_and_ended_well_in_another_is_told_by_its_result(
+    tmp_path: Path, order: tuple[str, str]
+) -> None:
+    for suite, top1 in (("failed", None), ("well", 0.5)):
+        write_record(record(run_spec("kd"), top1), tmp_path / suite / "records")
+    (run,) = rows(data_of(overview_pages([tmp_path / name for name in order])["report.html"])["runs"])
+    assert (run["status"], run["score"]) == ("ok", 50.0)
+
+
 def test_a_teacher_that_was_trained_anew_is_told_beside_the_first(tmp_path: Path) -> None:
     """Its run is the same, its weights are not; a copy of the same weights is told once."""
     for suite, weights, top1 in (("first", "a" * 16, 0.68), ("again", "b" * 16, 0.69), ("copy", "b" * 16, 0.69)):
