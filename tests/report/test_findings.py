@@ -237,6 +237,21 @@ def test_the_order_is_compared_between_tables_that_share_enough_methods():
     assert rows == [["A", f"{tau.statistic:.2f} ({len(shared)}, {tau.pvalue:.2g})"]]
 
 
+def test_where_all_are_equal_there_is_no_order():
+    equal = dict.fromkeys(FIRST, 60.0)
+    found = tables(("cub200", FIRST), ("cars", equal))
+    assert "How firm it is from table to table: tau (methods, p)" not in found
+    within = {row[0]: row[-1] for row in found["How firm the order is from seed to seed (Kendall's tau)"]}
+    assert within == {"A": "1.00", "B": ""}
+
+
+def test_a_seed_under_which_all_are_equal_leaves_tau_to_the_other_pairs():
+    tops = {"scratch": (0.1, 0.5, 0.2), "kd": (0.2, 0.5, 0.3), "crd": (0.3, 0.5, 0.4), "at": (0.4, 0.5, 0.1)}
+    made = [record(run_spec(m, seed=s), top) for m, found in tops.items() for s, top in enumerate(found)]
+    (row,) = sections(findings([Comparison(made)]))["How firm the order is from seed to seed (Kendall's tau)"]
+    assert row[-1] == f"{stats.kendalltau(*zip(*((a, c) for a, _, c in tops.values()), strict=True)).statistic:.2f}"
+
+
 def test_costs_are_ratios_to_scratch_and_savings_count_a_cohort_once():
     together = CohortFacts(size=8, id="c1")
     made = [

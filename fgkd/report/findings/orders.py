@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from math import sqrt
+from math import isnan, sqrt
 from statistics import fmean, variance
 
 from fgkd.report.findings.page import section
@@ -22,12 +22,13 @@ def within_tables(tables: Sequence[Table]) -> str:
 
 
 def _within(table: Table) -> list[str]:
-    """Of the complete methods; tau is the mean over the pairs of seeds, without a p, since those share seeds."""
+    """Of the complete methods; tau is the mean over the pairs of seeds that have one; no p, for pairs share seeds."""
     cells, seeds = table.group.complete, sorted(table.group.seeds)
     if len(cells) < FEWEST or len(seeds) < 2:
         return []
-    taus = [_kendall([c.scores[a] for c in cells], [c.scores[b] for c in cells])[0] for a, b in combinations(seeds, 2)]
-    tau = number(sum(taus) / len(taus), 2)
+    orders = {s: [cell.scores[s] for cell in cells] for s in seeds}
+    taus = [found[0] for a, b in combinations(seeds, 2) if (found := _kendall(orders[a], orders[b]))]
+    tau = number(fmean(taus) if taus else None, 2)
     sd = sqrt(fmean(variance([cell.scores[s] for s in seeds]) for cell in cells))  # pooled over the methods
     return [table.letter, str(len(cells)), str(len(seeds)), number(sd, 1), tau]
 
@@ -46,12 +47,13 @@ def _between(ours: Table, theirs: Table) -> str:
     shared = sorted(ours.means.keys() & theirs.means.keys())
     if len(shared) < FEWEST_SHARED:
         return ""
-    tau, p = _kendall([ours.means[m] for m in shared], [theirs.means[m] for m in shared])
-    return f"{number(tau, 2)} ({len(shared)}, {p:.2g})"
+    found = _kendall([ours.means[m] for m in shared], [theirs.means[m] for m in shared])
+    return f"{number(found[0], 2)} ({len(shared)}, {found[1]:.2g})" if found else ""
 
 
-def _kendall(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+def _kendall(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float] | None:
+    """Tau and its p; None where all are equal on one side, which is no order."""
     from scipy.stats import kendalltau  # half a second of imports
 
     found = kendalltau(ours, theirs)
-    return float(found.statistic), float(found.pvalue)
+    return None if isnan(found.statistic) else (float(found.statistic), float(found.pvalue))
