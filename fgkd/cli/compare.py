@@ -14,6 +14,7 @@ from fgkd.cli.truth import revision_of, truth_of
 from fgkd.errors import UserError
 from fgkd.places import cache_folder, data_root
 from fgkd.record import RunRecord
+from fgkd.report.apart import settings_apart
 from fgkd.report.latency import latencies_of
 from fgkd.report.per_class import predictions_of
 from fgkd.report.sheet import number, one_line
@@ -21,6 +22,16 @@ from fgkd.report.versus import Versus, check_comparable, side_by_side, versus
 from fgkd.spec import RunSpec
 
 Name = Callable[[int], str]  # of a test image
+_TOLD = {
+    "dataset.name",
+    "dataset.protocol",
+    "student.name",
+    "teacher",
+    "teacher.label",
+    "method.name",
+    "seed",
+    "epochs",
+}
 Side = tuple[float | None, float | None, int]  # the first run's figure, the second's, decimals to show
 
 
@@ -83,12 +94,16 @@ def _without_places(sides: Mapping[str, Side]) -> tuple[dict[str, Side], list[st
 
 
 def _settings(found: Versus) -> list[tuple[str, str, str]]:
-    """What the runs are, side by side; "the same" where they do not differ."""
-    first, second = (_facts(record.spec) for record in (found.first, found.second))
+    """What the runs are, side by side, "the same" where they do not differ; then every other setting that does."""
+    specs = found.first.spec, found.second.spec
+    first, second = map(_facts, specs)
     rows = [(title, value, "the same" if second[title] == value else second[title]) for title, value in first.items()]
-    if found.first.spec.recipe != found.second.spec.recipe:
-        rows.append(("recipe", "see its record", "another"))
-    return rows
+    told = {*_TOLD, "method.parts"} if all(spec.method.label == _parts(spec) for spec in specs) else _TOLD
+    return rows + [row for row in settings_apart(*specs) if row[0] not in told]
+
+
+def _parts(spec: RunSpec) -> str:
+    return "+".join(part.name for part in spec.method.parts)
 
 
 def _facts(spec: RunSpec) -> dict[str, str]:

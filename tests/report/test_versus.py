@@ -11,10 +11,12 @@ import pytest
 from fgkd.cli.main import main
 from fgkd.errors import UserError
 from fgkd.record import pack_predictions, write_record
+from fgkd.report.apart import settings_apart
 from fgkd.report.latency import Latency, write_latencies
 from fgkd.report.truth import truth_path, write_truth
 from fgkd.report.versus import check_comparable, versus
-from tests.board_factory import record, run_spec
+from fgkd.spec import Recipe
+from tests.board_factory import TEACHER, record, run_spec
 from tests.report.test_per_class import ANSWERS, FACTS, TARGETS, judged, truth
 
 #                   auk          bee crow    emu
@@ -104,6 +106,46 @@ def test_command_across_suites(results, capsys):
     assert ["student", "small_net", "the", "same"] in rows
     assert ["parameters", "M", "1.23", "1.23", "+0.00"] in rows
     assert not any(row[:1] == ["auk"] for row in rows), "classes without a difference are not listed"
+
+
+def test_settings_that_neither_names_nor_labels_tell_are_listed():
+    """Two runs of `kd` under one teacher's name need not be alike."""
+    first = run_spec("kd", params={"temperature": 4.0, "kd_weight": 1.0})
+    assert settings_apart(first, first) == []
+    head = TEACHER.model_copy(update={"head_from": run_spec("scratch"), "seed": 7})
+    recipe = Recipe(lr=0.2, clip_grad=5)
+    second = run_spec(
+        "kd", params={"temperature": 1.0, "kd_weight": 1.0}, teacher=head, recipe=recipe, precision="bf16"
+    )
+    assert settings_apart(first, second) == [
+        ("teacher.seed", "0", "7"),
+        ("teacher.head_from", "none", run_spec("scratch").run_id),
+        ("precision", "no", "bf16"),
+        ("method.kd.temperature", "4.0", "1.0"),
+        ("recipe.lr", "0.05", "0.2"),
+        ("recipe.clip_grad", "none", "5.0"),
+    ]
+
+
+def test_settings_of_one_run_alone_are_told_as_such():
+    apart = {key: (one, other) for key, one, other in settings_apart(run_spec("scratch"), run_spec("kd+crd"))}
+    assert apart["teacher"] == ("none", "given")
+    assert apart["method.parts"] == ("scratch", "kd+crd")
+
+
+def test_the_command_lists_the_settings_that_differ(results, capsys):
+    first = pair()[0]
+    hot = record(run_spec("kd", seed=1, precision="bf16"), data=first.data, predictions=first.predictions)
+    write_record(hot, results / "tiny" / "records")
+    write_truth(results / "tiny", truth())
+    flags = ["--results", str(results), "--data-root", str(results / "none")]
+    assert main(["compare", first.run_id, hot.run_id, *flags]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["method", "kd", "the", "same"] in rows
+    assert [row for row in rows if row and row[0] in ("seed", "precision")] == [
+        ["seed", "0", "1"],
+        ["precision", "no", "bf16"],
+    ]
 
 
 def test_devices_are_named_below_the_table(results, capsys):
