@@ -35,9 +35,10 @@ def read_table(request: Request) -> Listing:
     Paths are absolute, or relative to the file (to the folder of option `images`). Labels are names or numbers; option
     `name_column` tells the column with the names of numbered labels. Options `path_column`, `label_column` and
     `split_column` name the columns where they have other than the usual names. A row that is repeated counts once, so
-    that no hold-out holds what is trained on.
+    that no hold-out holds what is trained on. Rows are taken in the order of their paths: the file's own is nobody's
+    choice, and a table written anew would have another hold-out.
     """
-    frame = _columns(_read(request.folder), request)
+    frame = _columns(_read(request.folder), request).sort_values("path", kind="stable", ignore_index=True)
     names, labels = _classes(frame, request.folder)
     words = frame["split"] if "split" in frame else ["train"] * len(frame)
     home = request.folder.parent / str(request.options.get("images", ""))
