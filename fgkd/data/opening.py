@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from fgkd.data.cache import MANIFEST
 from fgkd.data.card import Card, ProtocolCard, dataset_names, read_card
 from fgkd.data.disjoint import class_disjoint
 from fgkd.data.sources import SOURCES, Listing, Request, Source
-from fgkd.data.sources.address import parse_address
+from fgkd.data.sources.address import below, parse_address
 from fgkd.data.split import ImageData, Split, carve, content_hash
 from fgkd.errors import UserError, near_names
 from fgkd.spec import DatasetSpec
@@ -230,7 +231,7 @@ def _own(spec: DatasetSpec, prefix: str, rest: str, root: Path, cache: Path) -> 
         raise UserError(f"data set {spec.name!r}: expected a place after the colon")
     source = SOURCES.get(PREFIXES[prefix])
     where, options = parse_address(rest, root, source.options)
-    request = Request(root / Path(where).expanduser(), cache, options, where)
+    request = Request(below(root, where), cache, options, where)
     return _Place(source, request, spec.protocol)
 
 
@@ -238,8 +239,7 @@ def _absent(place: _Place) -> str:
     """What is not there at all, and where it comes from; empty when all is."""
     request, card = place.request, place.card
     if card is None:
-        wanted = place.source is not SOURCES.get("hub") and not request.folder.exists()
-        return f"{request.folder}: does not exist{_root_told(request.reference)}" if wanted else ""
+        return "" if place.source is SOURCES.get("hub") else _own_absent(place)
     if not card.fgkd.folder:
         return ""
     missing = place.source.missing(request.folder)
@@ -250,6 +250,15 @@ def _absent(place: _Place) -> str:
     text += f"Origin: {card.fgkd.origin}. {card.fgkd.download.strip()}"
     text += f"\nfgkd data prepare {card.name} --from FILE... puts archives or folders in place"
     return text + (f"; --from hub takes the copy hub:{request.reference}" if request.reference else "")
+
+
+def _own_absent(place: _Place) -> str:
+    request = place.request
+    if not os.path.exists(request.folder):  # also where the name is too long for a file
+        return f"{request.folder}: does not exist{_root_told(request.reference)}"
+    if place.source is SOURCES.get("imagefolder") and not request.folder.is_dir():
+        return f"{request.folder}: expected a folder, found a file; a list of images is named table:FILE"
+    return ""
 
 
 def _root_told(where: str) -> str:

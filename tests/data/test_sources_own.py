@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fgkd.data import open_dataset
+from fgkd.data import open_dataset, problems
 from fgkd.data.sources import SOURCES, Listing, Request
 from fgkd.errors import UserError
 from fgkd.spec import DatasetSpec
@@ -94,6 +94,32 @@ def test_links_that_lead_upwards_or_in_circles_show_no_image_twice(tmp_path, wri
     (tmp_path / "set/b/top").symlink_to(tmp_path, target_is_directory=True)
     listing = read("imagefolder", tmp_path / "set")
     assert (len(listing.train), len(listing.test)) == (12, 4)
+
+
+def test_splits_inside_the_classes_are_not_joined(tmp_path, write_picture):
+    for i, place in enumerate(("a/train/1.jpg", "a/test/2.jpg", "b/train/3.jpg", "b/Test/4.jpg")):
+        write_picture(tmp_path / place, i)
+    with pytest.raises(UserError, match="expected SPLIT/CLASS, found CLASS/SPLIT"):
+        read("imagefolder", tmp_path)
+    for i in range(8):
+        write_picture(tmp_path / f"c/{i}.jpg", i)
+    assert read("imagefolder", tmp_path).class_names == ("a", "b", "c")  # a class without splits: they are names
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder:~nobody-of-this-name/birds", "no home folder is known for ~nobody-of-this-name"),
+        ("folder:~nobody-of-this-name/birds?test_share=0.2", "no home folder is known for ~nobody-of-this-name"),
+        (f"table:{'t' * 200}.csv?label_column={'x' * 100}", "does not exist"),
+        ("folder:t.csv", r"t\.csv: expected a folder, found a file; a list of images is named table:FILE"),
+    ],
+)
+def test_places_that_cannot_be(tmp_path, name, said):
+    text(tmp_path / "t.csv", "path,label")
+    with pytest.raises(UserError, match=said):
+        open_dataset(DatasetSpec(name=name), tmp_path, cache=tmp_path)
+    assert said.partition("\\")[0] in problems(DatasetSpec(name=name), tmp_path)[0]
 
 
 def test_a_folder_one_too_high_is_told(tmp_path, write_picture):
@@ -255,6 +281,19 @@ def test_a_repeated_row_counts_once(tmp_path, write_picture):
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines, *lines]))
     listing = read("table", tmp_path / "list.csv")
     assert sorted(names(listing, "train") + names(listing, "test")) == [f"{i}.jpg" for i in range(8)]
+
+
+def test_the_order_of_the_rows_decides_nothing(tmp_path, write_picture):
+    """A table that is written anew, its rows in another order, has the same splits, and their images as before."""
+    for i in range(20):
+        write_picture(tmp_path / f"{i}.jpg", i)
+    rows = [f"{i}.jpg,{'robin' if i % 2 else 'wren'},{'test' if i % 5 == 0 else 'train'}" for i in range(20)]
+    found = []
+    for name, order in (("one", rows), ("another", rows[::-1])):
+        text(tmp_path / f"{name}.csv", "path,label,split", *order)
+        data = open_dataset(DatasetSpec(name=f"table:{name}.csv"), tmp_path, cache=tmp_path)
+        found.append([(split.paths, split.targets.tolist()) for split in (data.train, data.holdout, data.test)])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ def parse_address(text: str, root: Path, known: tuple[str, ...]) -> tuple[str, d
         ('birds', {'test_share': 0.2})
     """
     place, mark, query = text.partition("?")
-    if not mark or (root / Path(text).expanduser()).exists():
+    if not mark or os.path.exists(below(root, text)):
         return text, {}
     options: dict[str, Any] = {}
     for part in query.split("&"):
@@ -39,6 +40,18 @@ def parse_address(text: str, root: Path, known: tuple[str, ...]) -> tuple[str, d
             raise UserError(f"{text}: {unknown_name('option', key, known)}")
         options[key] = _value(key, value, text)
     return place, options
+
+
+def below(root: Path, place: str) -> Path:
+    """Where a place is: below `root`, unless it is absolute or starts at a home folder.
+
+    Raises:
+        UserError: nobody has the home folder that it starts at.
+    """
+    try:
+        return root / Path(place).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{place}: no home folder is known for {place.partition('/')[0]}") from error
 
 
 def _value(key: str, value: str, text: str) -> Any:

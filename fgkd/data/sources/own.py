@@ -46,6 +46,8 @@ def read_imagefolder(request: Request) -> Listing:
         raise UserError(f"{home}: expected at least two folders, one per class, found {len(names)}{hint}")
     if parts:
         _refuse_overlooked(request.folder, parts)
+    else:
+        _refuse_splits_inside(home)
     splits = {name: _folder_split(name, part, names) for name, part in (parts or {"train": home}).items()}
     return as_listing(request, names, splits)
 
@@ -72,6 +74,16 @@ def _refuse_overlooked(root: Path, parts: dict[str, Path]) -> None:
         if not parts.keys() & {"val", "test"}:
             words = ", ".join(sorted(SPLIT_WORDS))
             raise UserError(f"{path}: holds images and is no split that is known ({words}); rename it, {hint}")
+
+
+def _refuse_splits_inside(root: Path) -> None:
+    """UserError where every class holds its splits: joined, images that were published as test would be trained on."""
+    inside = [{SPLIT_WORDS.get(path.name.lower()) for path in _folders(part)} for part in _folders(root)]
+    if all("train" in found and found & {"val", "test"} for found in inside):
+        raise UserError(
+            f"{root}: expected SPLIT/CLASS, found CLASS/SPLIT: every class has folders train and test of its own; put "
+            "the split's folder outside, or list the images with their splits in a table"
+        )
 
 
 def _folder_split(name: str, folder: Path, names: tuple[str, ...]) -> Split:
