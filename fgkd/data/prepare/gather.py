@@ -17,7 +17,7 @@ from fgkd.data.prepare.tarred import Tar
 from fgkd.data.prepare.zipped import Zip
 from fgkd.data.sources import SOURCES
 from fgkd.errors import UserError, UserErrors
-from fgkd.text import byte_size
+from fgkd.text import byte_size, count
 
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 ARCHIVE_ENDINGS = (".tar", ".tgz", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zip")
@@ -112,8 +112,8 @@ def _archives(names: Iterable[str]) -> list[str]:
     return [spell(name) for name in names if name.lower().endswith((*ARCHIVE_ENDINGS, *OTHER_ENDINGS))]
 
 
-def forget_moved(found: Fit, mode: Mode) -> None:
-    """Remove the first names of files that were moved."""
+def forget_moved(found: Fit, mode: Mode, progress: Progress) -> None:
+    """Remove the first names of files that were moved; what may not be removed stays, and that is told."""
     if mode != "move":
         return
     used: dict[Loose, set[int]] = {}
@@ -121,4 +121,6 @@ def forget_moved(found: Fit, mode: Mode) -> None:
         if isinstance(holder, Loose):
             used.setdefault(holder, set()).add(member.position)
     for holder, positions in used.items():
-        holder.forget(positions)
+        if stay := holder.forget(positions):
+            files = count(len(stay), "file stays", "files stay")
+            progress.note(f"{files} in {spell(holder.path)}, copied but not to be removed: {stay[0].strerror}")

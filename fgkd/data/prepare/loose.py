@@ -70,13 +70,22 @@ class Loose:
         """Whether its files are written below `home` anew: copied, or moved from another disk."""
         return self._mode == "copy" or (self._mode == "move" and self.path.stat().st_dev != home.stat().st_dev)
 
-    def forget(self, used: set[int]) -> None:
-        """Remove the files that were moved, and the folders that this leaves empty."""
-        for position in used:
-            self._files[position].unlink(missing_ok=True)
+    def forget(self, used: set[int]) -> list[OSError]:
+        """Remove the files that were moved, and the folders that this leaves empty; why some could not be removed."""
+        stay = [error for position in sorted(used) if (error := _removed(self._files[position])) is not None]
         if self.path.is_dir():
             for folder in sorted({file.parent for file in self._files}, key=lambda path: -len(path.parts)):
                 _prune(folder, self.path)
+        return stay
+
+
+def _removed(file: Path) -> OSError | None:
+    """Remove a file; why it could not be."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        return error
+    return None
 
 
 def _prune(folder: Path, top: Path) -> None:

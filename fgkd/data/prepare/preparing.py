@@ -103,7 +103,7 @@ def _from_files(job: Job, card: Card, draft: Draft) -> None:
     draft.begin(["files", job.mode, [_mark(holder.path) for holder in holders], sorted(found.placed)])
     place_files(found, draft.tree, job.progress)
     _appear(job, draft)
-    forget_moved(found, job.mode)
+    forget_moved(found, job.mode, job.progress)
 
 
 def _mark(path: Path) -> list[object]:

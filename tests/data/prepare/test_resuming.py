@@ -88,6 +88,23 @@ def test_a_moving_that_stops_loses_nothing(layout, tmp_path, ready):
     assert not layout.exists()
 
 
+def test_what_may_not_be_removed_stays_and_is_told(layout, tmp_path, ready, monkeypatch):
+    """Files of others, or below a mount that is read alone, are copied; the set is there all the same."""
+    expected, real = files(layout), Path.unlink
+
+    def held(path: Path, missing_ok: bool = False) -> None:
+        if path.is_relative_to(layout / "images") and path.name == "Abyssinian_1.jpg":
+            raise PermissionError(1, "Operation not permitted")
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", held)
+    notes = Notes()
+    ready("oxford_pets", layout, mode="move", progress=notes)
+    assert files(tmp_path / "root" / TARGET) == expected
+    assert list(files(layout)) == ["images/Abyssinian_1.jpg"]
+    assert any("1 file stays in" in n and "not to be removed: Operation not permitted" in n for n in notes.notes)
+
+
 def test_a_full_disk_is_told_and_can_be_continued(layout, tmp_path, ready):
     archive = pack(tmp_path / "pets.tgz", layout)
     with pytest.raises(UserError, match="No space left"):
