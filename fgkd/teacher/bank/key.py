@@ -108,7 +108,7 @@ def bank_bytes(images: int, views: int, classes: int, width: int, stored: BankPr
 
 def _digest(split: Split) -> str:
     """Of the images' names, their order and their labels; the revision vouches for the rest."""
-    told = hashlib.sha256("\n".join(Path(path).name for path in split.paths).encode())
+    told = hashlib.sha256("\n".join(Path(path).name for path in split.paths).encode(errors="surrogateescape"))
     told.update(split.targets.tobytes())
     return told.hexdigest()[:16]
 

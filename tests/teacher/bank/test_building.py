@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -151,6 +152,13 @@ def test_another_feed_has_another_bank(room: Room, field: str, change: dict[str,
 @pytest.mark.parametrize("change", [{"epochs": 9}, {"batch_size": 8}, {"sampler": "balanced"}])
 def test_a_feed_that_sees_the_same_views_shares_the_bank(room: Room, change: dict[str, Any]) -> None:
     assert BankKey.of(feed(**change), room.data, room.plain) == room.key
+
+
+def test_file_names_need_not_be_utf_8(room: Room) -> None:
+    """As archives of old leave them; a revision takes them, too."""
+    paths = (Path(os.fsdecode(b"caf\xe9.jpg")), *room.data.train.paths[1:])
+    renamed = replace(room.data, train=replace(room.data.train, paths=paths))
+    assert BankKey.of(room.feed, renamed, room.plain).split != room.key.split
 
 
 def test_other_data_or_weights_have_another_bank(room: Room) -> None:
