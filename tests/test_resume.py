@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from fgkd.cli.main import main
 from fgkd.cli.values import parse_period
@@ -163,6 +164,47 @@ def stopped(desk: Desk, at_lesson: Arrange, capsys: pytest.CaptureFixture[str]) 
     assert len(desk.states()) == 2
     capsys.readouterr()
     return desk
+
+
+def test_one_who_begins_anew_elsewhere_keeps_the_state_of_it(
+    done: Desk, stopped: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A launch that finds all recorded in its own folder takes no state from one that another folder waits for."""
+    assert stopped.bench("--results", str(done.folder / "results")) == 0
+    assert len(stopped.states()) == 2
+    assert stopped.bench() == 0
+    assert "continues after 1 epochs and 2 steps" in capsys.readouterr().out.replace("\n", "")
+    assert stopped.records() == done.records()
+    assert not list(stopped.kept.iterdir())
+
+
+def test_states_for_a_folder_that_was_removed_go_with_their_runs(done: Desk, stopped: Desk) -> None:
+    shutil.rmtree(stopped.folder / "results")
+    assert stopped.bench("--results", str(done.folder / "results"), "--methods", "scratch") == 0
+    assert not list(stopped.kept.iterdir())
+
+
+@pytest.mark.parametrize("place", ["sub/birds", "absolute"])
+def test_suites_on_images_by_their_path_continue(
+    tmp_path: Path, at_lesson: Arrange, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """The name of such data holds slashes, and names no folder of the cache."""
+    images = tmp_path / ("sub/birds" if place != "absolute" else "birds")
+    for label in range(2):
+        for number in range(60):
+            path = images / f"kind{label}/{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (number, 99 * label, 7)).save(path)
+    suite = tmp_path / "short.yaml"
+    name = f"folder:{place if place != 'absolute' else images}"
+    own = SUITE.replace("{name: synthetic_birds, protocol: tiny}", name).replace("scratch, kd, th_kd", "scratch")
+    suite.write_text(own.replace("batch_size: 60", "batch_size: 20"))
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"), "--data-root", str(tmp_path)]
+    at_lesson(5, signals(signal.SIGTERM))
+    assert main(["bench", "--suite", str(suite), *places]) == 143
+    assert main(["bench", "--suite", str(suite), *places]) == 0
+    assert "continues after" in capsys.readouterr().out
+    assert not list((tmp_path / "cache/checkpoints").iterdir())
 
 
 def test_other_code_starts_over_and_says_so(

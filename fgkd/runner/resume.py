@@ -7,6 +7,7 @@ be continued by the same runs or by some of them, as when a launch died between 
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,6 +59,11 @@ def facts_of(run: RunSpec, data: ImageData, store: WeightStore, engine: Engine) 
     }
 
 
+def _as_name(cohort_id: str) -> str:
+    """Fit for a folder's name: that of a user's own data set may hold a whole path. Its digest, at the end, stays."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", cohort_id)[-80:]
+
+
 class Checkpoints:
     """The states of a launch's cohorts, below one folder.
 
@@ -67,14 +73,23 @@ class Checkpoints:
         every: seconds between two savings; 0: nothing is saved, and nothing is continued.
         grace: who may ask to stop.
         say: tells the user.
+        records: where the launch records its runs; a state is kept for the place that it was saved for.
         rerun: which rerun the launch belongs to; its states are nobody else's. Empty for none.
     """
 
     def __init__(
-        self, folder: Path, engine: Engine, *, every: float, grace: Grace, say: Callable[[str], None], rerun: str = ""
+        self,
+        folder: Path,
+        engine: Engine,
+        *,
+        every: float,
+        grace: Grace,
+        say: Callable[[str], None],
+        records: Path,
+        rerun: str = "",
     ) -> None:
         self.folder, self.engine, self.every, self.grace, self.say = folder, engine, every, grace, say
-        self.rerun = rerun
+        self.records, self.rerun = str(records.resolve()), rerun
         self.session = engine.gather_values(uuid.uuid4().hex[:8])[0]
 
     @contextmanager
@@ -86,9 +101,10 @@ class Checkpoints:
         """
         reruns = sorted({str(of_run.get("rerun", "")) for of_run in facts.values()})
         runs = hashlib.sha256(" ".join([*reruns, *sorted(facts)]).encode()).hexdigest()[:8]
-        folder = self.folder / f"{planned.cohort_id}-{runs}"
+        folder = self.folder / f"{_as_name(planned.cohort_id)}-{runs}"
         with self._claimed(folder) as free:
-            shelf = Shelf(folder, facts, session=self.session, rank=self.engine.rank) if free else None
+            note = {"session": self.session, "records": self.records}
+            shelf = Shelf(folder, facts, note=note, rank=self.engine.rank) if free else None
             yield Keeper(self.engine, shelf, every=self.every, request=self.grace, say=self.say)
 
     @contextmanager
@@ -158,9 +174,12 @@ class Checkpoints:
                 Path(f"{self.folder / name}.lock").unlink(missing_ok=True)
 
     def _is_spent(self, folder: Path, done: set[str]) -> bool:
-        """Whether all that is in the folder is recorded, no other rerun may go on with it, and no launch holds it."""
+        """Whether all that is in the folder is recorded where it was to be, and nobody may go on with it."""
         generations = Shelf(folder, {}, rank=self.engine.rank).generations()
         reruns = {run["facts"].get("rerun", "") for g in generations for run in g.manifest["runs"].values()}
+        homes = {g.manifest.get("records", self.records) for g in generations} - {self.records}
+        if any(Path(home).is_dir() for home in homes):  # of another launch, which may be stopped and come back
+            return False
         if not all(set(g.manifest["runs"]) <= done for g in generations) or reruns & self._other_reruns():
             return False
         lock = FileLock(f"{folder}.lock")

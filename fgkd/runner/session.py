@@ -227,6 +227,7 @@ class _Session:
             every=self.options.checkpoint_every,
             grace=self.grace,
             say=progress.say,
+            records=self.folder,
             rerun=self.rerun.name if self.rerun else "",
         )
         self.checkpoints.forget(self.done)

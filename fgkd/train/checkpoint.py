@@ -89,12 +89,14 @@ class Shelf:
     Args:
         folder: of the cohort; made when something is saved.
         facts: run id -> what its state belongs to, as plain values.
-        session: the same text for all processes of a launch, another one for every launch.
+        note: what stands in the manifests beside; `session` is the same text for all processes of a launch, another one
+            for every launch.
         rank: of this process.
     """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Facts], *, session: str = "", rank: int = 0) -> None:
-        self.folder, self.facts, self.session, self.rank = folder, facts, session, rank
+    def __init__(self, folder: Path, facts: Mapping[str, Facts], *, note: Facts | None = None, rank: int = 0) -> None:
+        self.folder, self.facts, self.rank = folder, facts, rank
+        self.note: Facts = {"session": ""} if note is None else note
 
     def generations(self) -> list[Generation]:
         """Newest first; what is in a state of being written, or cannot be read, is not among them."""
@@ -121,7 +123,7 @@ class Shelf:
                 }
                 for run_id, state in learners.items()
             }
-            manifest = {"position": position, "session": self.session, "cohort": cohort, "runs": runs}
+            manifest = {**self.note, "position": position, "cohort": cohort, "runs": runs}
             _write_json(draft / MANIFEST, manifest)
             sync_folder(draft)
             draft.rename(self.folder / name)
