@@ -10,6 +10,7 @@ from fgkd.plan import Plan, asks_for_baselines, contest, is_baseline, longest_fi
 from fgkd.price import Pricer
 from fgkd.record import find_record, recorded_ids, records_folder
 from fgkd.runner.adoption import found_elsewhere
+from fgkd.runner.at_hand import WeightsAtHand
 from fgkd.runner.options import Options
 from fgkd.runner.rerun import Rerun
 from fgkd.runner.sizes import KnownSizes
@@ -21,17 +22,18 @@ CHECKPOINTS, CLAIMS = "checkpoints", "claims"  # in the cache
 
 def plan_for(suite: Suite, runs: Sequence[RunSpec], options: Options) -> Plan:
     """What is missing of `runs`, in order, given the records and the weights at hand."""
-    folder, store = records_folder(options.results, suite.name), WeightStore(options.cache / "weights")
+    folder = records_folder(options.results, suite.name)
+    stored = WeightsAtHand(WeightStore(options.cache / "weights"), folder)
     mine, recorded = part_to_do(runs, options.shard), recorded_ids(folder)
     if options.rerun:
-        return make_plan(mine, recorded=rerun_of(suite, mine, options).done(recorded), stored=store)
+        return make_plan(mine, recorded=rerun_of(suite, mine, options).done(recorded), stored=stored)
     recorded |= found_elsewhere(suite, mine, options).keys()
     failed = failed_ids(folder, mine, recorded)
     if options.retry_failed:
         retry = rerun_of(suite, mine, options)
         todo = retry.left if retry.name else failed
-        return make_plan(mine, recorded=recorded - todo, stored=store, failed=failed - todo)
-    return make_plan(mine, recorded=recorded, stored=store, failed=failed)
+        return make_plan(mine, recorded=recorded - todo, stored=stored, failed=failed - todo)
+    return make_plan(mine, recorded=recorded, stored=stored, failed=failed)
 
 
 def in_order(plan: Plan, known: KnownSizes) -> Plan:

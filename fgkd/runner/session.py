@@ -23,6 +23,7 @@ from fgkd.record import recorded_ids, records_folder
 from fgkd.report.published import published_or_problem
 from fgkd.runner.admission import Baselines, judge
 from fgkd.runner.adoption import adopt
+from fgkd.runner.at_hand import WeightsAtHand
 from fgkd.runner.banks import live_reason
 from fgkd.runner.calibrate import Calibration
 from fgkd.runner.check.forecast import forecasts
@@ -133,6 +134,7 @@ class _Session:
         self.engine = Engine(runs[0].feed.precision, compiles=options.compile, replays=options.cuda_graphs)
         self.plan = self.engine.gather_values(self.plan)[0]  # another launch may have recorded a run between two looks
         self.store = WeightStore(options.cache / "weights")
+        self.at_hand = WeightsAtHand(self.store, self.folder)
         self.supplies = Supplies(options, self.engine, self.store, self.say)
         self.refused: list[str] = []  # what the user can mend
         self.broken: list[str] = []  # what nobody foresaw
@@ -255,7 +257,7 @@ class _Session:
         awaited = frozenset().union(*(cohort.waits_for for cohort in self.plan.cohorts))
         awaited |= {run.run_id for run in self.plan.runs if run.role == "teacher"}
         done = self.done & set(runs)
-        return {r for r in done if r not in awaited or r in self.store or has_failed(self.folder, r)}
+        return {r for r in done if r not in awaited or r in self.at_hand or has_failed(self.folder, r)}
 
     def report(self) -> int:
         """Write and print the boards; what is the exit code?"""
@@ -299,7 +301,7 @@ class _Session:
 
     def can_serve(self, run_id: str) -> bool:
         """Are a run's weights at hand, and did it end well? Where it failed, they are those of an earlier training."""
-        return run_id in self.store and not has_failed(self.folder, run_id)
+        return run_id in self.at_hand and not has_failed(self.folder, run_id)
 
     def admitted(self, planned: PlannedCohort, data: ImageData, progress: SuiteProgress) -> PlannedCohort | None:
         """Those of a cohort whose teacher is proven to be one; None where nobody is left."""

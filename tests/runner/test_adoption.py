@@ -45,6 +45,18 @@ def whole(tmp_path: Path, done: Desk) -> Desk:
     return done.copied(tmp_path, done.methods, keep="")
 
 
+def test_a_teacher_of_other_images_by_the_same_name_is_trained_anew(whole: Desk, trained: list[str]) -> None:
+    """Another project has put its own into the cache since; a student that is missing is to learn from ours."""
+    (teacher,) = (path.stem for path in whole.records_folder.glob("teacher-*.json"))
+    manifest = whole.cache / "weights" / teacher / "manifest.json"
+    ours_then = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(ours_then | {"revision": "f" * 12, "weights_hash": "0" * 16}))
+    next(whole.records_folder.glob("kd-*.json")).unlink()
+    assert whole.bench() == 0
+    assert trained == ["teacher", "kd"]
+    assert json.loads(manifest.read_text())["weights_hash"] == ours_then["weights_hash"]
+
+
 def test_what_a_sibling_recorded_is_taken_over_as_it_is(
     whole: Desk, trained: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
