@@ -44,7 +44,7 @@ def choose_run(run: str, results: Path, store: WeightStore, suite: str | None = 
         record = chosen[0].record
         raise UserError(f"run {run_id} has no result to export: {record.status}, {record.reason}")
     if run_id not in store:
-        raise UserError(_no_weights(well[0].record, store))
+        raise no_weights(well[0].record, store)
     return _of_these_weights(well, str(store.facts(run_id)["weights_hash"]))
 
 
@@ -60,8 +60,9 @@ def _of_these_weights(well: list[Chosen], weights_hash: str) -> Chosen:
     )
 
 
-def _no_weights(record: RunRecord, store: WeightStore) -> str:
-    return (
+def no_weights(record: RunRecord, store: WeightStore) -> UserError:
+    """The error for a recorded run whose weights are not in `store`."""
+    return UserError(
         f"run {record.run_id} is recorded, but its weights are not in {store.folder}: it was run on another machine, "
         f"or with another cache; name that cache by --cache, or {_again(record.suite)}"
     )

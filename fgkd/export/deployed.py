@@ -8,7 +8,7 @@ from functools import cached_property
 from torch import nn
 
 from fgkd.errors import UserError
-from fgkd.export.choice import Chosen
+from fgkd.export.choice import Chosen, no_weights
 from fgkd.export.fold import as_timm
 from fgkd.export.manifest import Manifest, public_spec
 from fgkd.export.rebuild import Logits, rebuild
@@ -84,11 +84,13 @@ def open_deployed(chosen: Chosen, store: WeightStore) -> Deployed:
     """The network of a recorded run, from the weights that it left.
 
     Raises:
-        UserError: the weights are damaged, or not those that the record speaks of.
+        UserError: the weights are gone, damaged, or not those that the record speaks of.
     """
     record = chosen.record
     assert record.data
     assert record.student
+    if record.run_id not in store:
+        raise no_weights(record, store)
     facts = store.facts(record.run_id)
     network, backbone = rebuild(
         record.spec, num_classes=record.data.classes, train_images=record.data.counts.get("train", 1)

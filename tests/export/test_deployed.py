@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +12,13 @@ from torch import Tensor
 
 from fgkd.errors import UserError
 from fgkd.export.card import model_card
+from fgkd.export.deployed import open_deployed
 from fgkd.export.rebuild import Logits
 from fgkd.methods import METHODS
 from fgkd.metrics import summarise
 from fgkd.models.cost import count_params
 from fgkd.models.eyes import Eyes
+from fgkd.models.store import WeightStore
 from fgkd.record import unpack_predictions
 from tests.export.conftest import FOLDED, KEPT, LABELS, Study
 
@@ -85,10 +89,16 @@ def test_damaged_weights_are_refused(study: Study, monkeypatch: pytest.MonkeyPat
     state = store.state(chosen.record.run_id)
     name = next(key for key in state if key.endswith("weight"))
     monkeypatch.setattr(store, "state", lambda run_id: state | {name: state[name] + 1})
-    from fgkd.export.deployed import open_deployed
-
     with pytest.raises(UserError, match="were damaged or replaced"):
         open_deployed(chosen, store)
     monkeypatch.setattr(store, "state", lambda run_id: {k: v for k, v in state.items() if k != name})
     with pytest.raises(UserError, match="do not fit the network of its spec"):
         open_deployed(chosen, store)
+
+
+def test_weights_that_are_gone_are_said_to_be(study: Study, tmp_path: Path) -> None:
+    """A recorded student counts as done, so `fgkd.distill` comes here though its cache was emptied."""
+    chosen = study.chosen("kd")
+    called = replace(chosen, record=chosen.record.model_copy(update={"suite": "distill-pets"}))
+    with pytest.raises(UserError, match=r"its weights are not in .* fgkd\.distill with rerun=True"):
+        open_deployed(called, WeightStore(tmp_path))
