@@ -63,10 +63,11 @@ def _check_export(args: Namespace) -> None:
             raise UserError("--onnx: expected --to DIR as well, the folder to export to")
         return
     from fgkd.export.onnx_file import require_onnx
+    from fgkd.export.placing import staging_folder
     from fgkd.export.writing import check_target
 
     check_target(args.to)
-    writable(args.to.absolute().parent, "--to")
+    writable(staging_folder(args.to), "--to")
     if args.onnx:
         require_onnx()
 

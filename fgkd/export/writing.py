@@ -1,12 +1,8 @@
-"""Write an export: beside its place, whole, then renamed."""
+"""Write an export: all that a run left, as files that others can use."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from fgkd.export.card import model_card
 from fgkd.export.choice import Chosen
 from fgkd.export.deployed import Deployed, open_deployed
 from fgkd.export.manifest import NAME, is_export, public_name
+from fgkd.export.placing import placed
 from fgkd.export.rebuild import Logits
 from fgkd.export.student import WEIGHTS
 from fgkd.files import write_text
@@ -64,7 +61,7 @@ def export_run(
         images: uint8 (B, 3, V, V) squares of the test split on which torch and ONNX are compared too.
 
     Raises:
-        UserError: the folder is somebody's, the weights are not the record's, or ONNX cannot be written.
+        UserError: the folder is somebody's, the weights are not the record's, or something cannot be written.
     """
     check_target(to)
     if onnx:
@@ -72,7 +69,7 @@ def export_run(
     deployed = open_deployed(chosen, store)
     unasked = not onnx and deployed.plain is None and not onnx_file.missing_libraries()
     difference, problem = None, ""
-    with _beside(to) as stage:
+    with placed(to, OURS) as stage:
         write_network(deployed, stage)
         if onnx or unasked:
             try:
@@ -102,26 +99,6 @@ def check_target(to: Path) -> None:
             f"{to}: holds {', '.join(foreign[:3])}{' and more' if len(foreign) > 3 else ''}, which no export wrote; "
             "choose an empty or a new folder"
         )
-
-
-@contextmanager
-def _beside(to: Path) -> Iterator[Path]:
-    """A folder beside `to` that takes its place when all went well, and goes when not."""
-    to = to.absolute()
-    mark = uuid.uuid4().hex[:8]
-    stage, old = to.with_name(f".{to.name}.{mark}.tmp"), to.with_name(f".{to.name}.{mark}.old")
-    try:
-        stage.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"cannot write beside {to}: {error.strerror}; choose another folder with --to") from None
-    try:
-        yield stage
-        if to.exists():
-            os.replace(to, old)
-        os.replace(stage, to)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_network(deployed: Deployed, folder: Path) -> None:
