@@ -123,6 +123,16 @@ def test_positional_embeddings_are_resampled(tmp_path: Path) -> None:
     torch.testing.assert_close(backbone.net.pos_embed, expected)
 
 
+def test_what_belongs_to_a_deeper_sibling_is_listed(tmp_path: Path) -> None:
+    """timm's filter for Swin looks each block of the file up in the network."""
+    small = {"embed_dim": 8, "num_heads": [1, 1, 1, 1], "img_size": 64, "depths": [1, 1, 1, 1]}
+    deeper = timm.create_model("swin_tiny_patch4_window7_224", **{**small, "depths": [1, 1, 2, 1]})
+    save_weights(deeper, tmp_path / "swin.safetensors")
+    spec = BackboneSpec(name="swin_tiny_patch4_window7_224", weights="swin.safetensors", kwargs=small)
+    (problem,) = problems(spec, num_classes=5, view_size=64, weights_folder=tmp_path)
+    assert "swin.safetensors do not fit SwinTransformer: layers.2.blocks.1" in problem
+
+
 def test_timms_own_format_in_a_folder(tmp_path: Path) -> None:
     torch.manual_seed(4)
     source = timm.create_model("test_resnet", num_classes=5)
