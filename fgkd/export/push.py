@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
 from fgkd.errors import UserError
@@ -26,14 +26,14 @@ def push(folder: Path, deployed: Deployed, repository: str, *, private: bool = F
     """Upload an exported folder, which timm loads from the hub as from disk; returns the page's address.
 
     Raises:
-        UserError: the hub refuses, for lack of a token for example.
+        UserError: the hub refuses, for lack of a token for example, or is out of reach.
     """
     check_repository(repository)
     api = HfApi()
     try:
         page = api.create_repo(repository, private=private, exist_ok=True)
         api.upload_folder(repo_id=page.repo_id, folder_path=folder, commit_message=f"Add {deployed.record.run_id}")
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # whatever the HTTP library raises
         told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"--push {repository}: the hub refused or cannot be reached ({told}); log in with `hf auth login`, or push "

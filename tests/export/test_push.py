@@ -15,6 +15,10 @@ from fgkd.export.push import check_repository
 from tests.export.conftest import Study
 
 
+class ConnectError(Exception):
+    """As httpx's, which is neither an OSError nor one of the hub library's."""
+
+
 class Hub:
     """Stands for the hub's API, and notes what it is asked."""
 
@@ -53,12 +57,13 @@ def test_what_was_written_is_what_is_uploaded(study: Study, hub: Hub, tmp_path: 
     assert json.loads((out / "config.json").read_text())["num_classes"] == 25
 
 
-def test_a_hub_that_refuses_is_quoted(
-    study: Study, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("error", [OSError("401 Unauthorized"), ConnectError("Name or service not known")])
+def test_a_hub_that_refuses_or_is_out_of_reach_is_quoted(
+    study: Study, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    hub.error = OSError("401 Unauthorized")
+    hub.error = error
     assert study.export("kd", "--to", str(tmp_path / "out"), "--push", "me/bird") == 2
-    assert "401 Unauthorized" in (told := capsys.readouterr().err)
+    assert str(error) in (told := capsys.readouterr().err)
     assert "hf auth login" in told
     assert (tmp_path / "out" / "README.md").exists()
 
