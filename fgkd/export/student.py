@@ -132,9 +132,13 @@ def load_student(folder: str | Path) -> Student:
 
 
 def timm_network(folder: Path) -> nn.Module:
-    """What plain timm makes of an exported folder."""
+    """What plain timm makes of an exported folder; UserError where its files are missing or cut short."""
     _present(folder, "timm")
-    return timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    try:
+        return timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    except Exception as error:  # timm and its readers raise whatever they stumble over
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{folder}: cannot be loaded ({told}); export the run again") from error
 
 
 def _own_network(folder: Path, manifest: Manifest) -> nn.Module:

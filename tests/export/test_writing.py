@@ -238,6 +238,28 @@ def test_a_folder_that_is_no_export_is_not_loaded(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "left", "error"),
+    [
+        ("model.safetensors", 0.5, "SafetensorError"),
+        ("config.json", 0.5, "JSONDecodeError"),
+        ("config.json", None, "FileNotFoundError"),
+    ],
+)
+def test_a_damaged_export_is_not_loaded(
+    study: Study, tmp_path: Path, file: str, left: float | None, error: str
+) -> None:
+    export_run(study.chosen("kd"), tmp_path / "out", study.store)
+    path = tmp_path / "out" / file
+    whole = path.read_bytes()
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(whole[: int(left * len(whole))])
+    with pytest.raises(UserError, match=rf"out: cannot be loaded \({error}: .*\); export the run again"):
+        load(tmp_path / "out")
+
+
 def test_nobodys_files_are_replaced(study: Study, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
