@@ -74,8 +74,8 @@ def _tell(exported: Exported, *, real: bool) -> None:
     else:
         written = exported.difference is not None
         print(
-            f"{run_id} -> {folder}: plain timm cannot load it, for its method keeps layers that timm does not "
-            f"have; use {f'{folder / ONNX_NAME} or ' if written else ''}fgkd.load('{folder}')"
+            f"{run_id} -> {folder}: plain timm cannot load it, for {deployed.obstacle}; "
+            f"use {f'{folder / ONNX_NAME} or ' if written else ''}fgkd.load('{folder}')"
             f"{'' if written or exported.onnx_problem else '; with the extra fgkd[onnx] it is exported as ONNX too'}"
         )
     if exported.onnx_problem:

@@ -9,8 +9,8 @@ from torch import nn
 
 from fgkd.errors import UserError
 from fgkd.export.choice import Chosen, no_weights
-from fgkd.export.fold import as_timm
-from fgkd.export.manifest import Manifest, public_spec
+from fgkd.export.fold import as_timm, of_timm
+from fgkd.export.manifest import Manifest, public_name, public_spec
 from fgkd.export.rebuild import Logits, rebuild
 from fgkd.export.student import Student
 from fgkd.models import Backbone, InputSpec, weights_hash
@@ -40,6 +40,13 @@ class Deployed:
         """The timm network with the same logits, None where timm alone cannot build one."""
         net = as_timm(self.network)
         return None if net is None else net.eval()
+
+    @property
+    def obstacle(self) -> str:
+        """Why timm alone cannot build one, where it cannot."""
+        if all(of_timm(part) for part in self.network.modules() if isinstance(part, Backbone)):
+            return "the method keeps layers in the network that timm does not have"
+        return f"{public_name(self.record.spec.student.name)} is not one of timm's own networks"
 
     @property
     def callable(self) -> nn.Module:

@@ -31,11 +31,15 @@ def as_timm(network: nn.Module) -> nn.Module | None:
     return None
 
 
+def of_timm(backbone: Backbone) -> bool:
+    """Whether timm itself registers the architecture."""
+    architecture = getattr(backbone.net, "pretrained_cfg", {}).get("architecture", "")
+    return timm.is_model(architecture) and timm.model_entrypoint(architecture).__module__.startswith("timm.")
+
+
 def _is_plain(backbone: Backbone) -> bool:
     """Without inserted layers, and of an architecture that timm itself registers."""
-    architecture = getattr(backbone.net, "pretrained_cfg", {}).get("architecture", "")
-    known = timm.is_model(architecture) and timm.model_entrypoint(architecture).__module__.startswith("timm.")
-    return known and not backbone.inserted
+    return of_timm(backbone) and not backbone.inserted
 
 
 @torch.no_grad()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
+from fgkd.cli.export import _tell
 from fgkd.export.card import licences, metric_rows, model_card
 from fgkd.export.deployed import Deployed
+from fgkd.export.writing import Exported
+from fgkd.models import create_backbone
 from fgkd.record import RunRecord
 from fgkd.spec import BackboneSpec, RunSpec
 from tests.export.conftest import Study
@@ -64,11 +68,23 @@ def test_the_spread_is_over_seeds_and_one_run_has_none(study: Study) -> None:
 
 def test_a_card_for_what_timm_cannot_load_says_so(study: Study) -> None:
     page = model_card(study.deployed("letkd"), [], onnx=True, difference=3e-7)
-    assert "**Plain timm cannot load this folder**" in page
+    assert "**Plain timm cannot load this folder**: the method keeps layers" in page
     assert "timm.create_model" not in page
     assert "resamples otherwise" not in page
     assert "at most 3e-07" in page
     assert front(page)["library_name"] == "onnx"
+
+
+def test_a_network_that_timm_does_not_have_is_named_as_the_reason(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = BackboneSpec(name="cifar_resnet8x4")
+    network = create_backbone(spec, num_classes=25, view_size=32)
+    deployed = replace(with_spec(study.deployed("kd"), student=spec), network=network)
+    _tell(Exported(Path("out"), deployed, None), real=False)
+    for told in (capsys.readouterr().out, model_card(deployed, [], onnx=False)):
+        assert "cifar_resnet8x4 is not one of timm's own networks" in told
+        assert "the method keeps layers" not in told
 
 
 def test_folded_layers_are_disclosed(study: Study) -> None:
