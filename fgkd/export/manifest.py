@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from timm.models import load_model_config_from_hf
 from timm.models._hub import load_model_config_from_path
 
+from fgkd.data.sources.hub_tables import REFERENCE
 from fgkd.errors import UserError
 from fgkd.models import InputSpec
 from fgkd.models.create import RESERVED
@@ -64,7 +65,7 @@ def is_export(folder: Path) -> bool:
 
 
 def public_spec(spec: RunSpec, *, rebuilt: bool = False) -> RunSpec:
-    """`spec` with the last part alone of every path, and folders of networks named by what they hold.
+    """`spec` without paths of this machine: their last parts alone, and folders of networks named by what they hold.
 
     Args:
         rebuilt: whether a network will be built from it; those of the hub are then named by what they hold too, so that
@@ -81,7 +82,7 @@ def _public(value: Any, opened: tuple[str, ...]) -> Any:
     name = value.get("name")
     if isinstance(name, str) and name.startswith(opened):
         value |= _held(name, value.get("kwargs", {}))
-    elif isinstance(name, str) and name.startswith(("folder:", "table:")):
+    elif isinstance(name, str):
         value["name"] = public_name(name)
     if isinstance(value.get("weights"), str):
         value["weights"] = Path(value["weights"]).name
@@ -103,11 +104,17 @@ def _held(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def public_name(name: str) -> str:
-    """The name of a data set or network without the folders that lead to it.
+    """The name of a data set or network without the folders that lead to it, and without options, which may name some.
 
     Example:
         >>> public_name("folder:/home/me/birds"), public_name("cub200"), public_name("hf-hub:timm/resnet18.a1_in1k")
         ('folder:birds', 'cub200', 'hf-hub:timm/resnet18.a1_in1k')
+        >>> public_name("table:/home/me/birds.csv?images=/srv/photos")
+        'table:birds.csv'
     """
     prefix, colon, rest = name.partition(":")
-    return f"{prefix}:{Path(rest).name}" if colon and prefix in ("folder", "table", "local-dir") else name
+    place = rest.partition("?")[0]
+    if not colon or prefix not in ("folder", "table", "hub", "local-dir"):
+        return name
+    on_the_hub = prefix == "hub" and REFERENCE.fullmatch(place)
+    return f"{prefix}:{place if on_the_hub else Path(place).name}"

@@ -230,6 +230,19 @@ def test_the_licence_of_weights_that_are_gone_is_not_known_here() -> None:
     assert public_spec(spec).student.name == "local-dir:folder"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("table:/home/me/birds.csv?images=/srv/photos&label_column=species", "table:birds.csv"),
+        ("folder:/home/me/birds?test_share=0.2", "folder:birds"),
+        ("hub:/home/me/tables?image_column=picture", "hub:tables"),
+        (f"hub:me/birds@{'a' * 40}#small", f"hub:me/birds@{'a' * 40}#small"),
+    ],
+)
+def test_data_sets_go_out_under_their_last_name(name: str, told: str) -> None:
+    assert public_spec(run_spec(dataset=name)).feed.dataset.name == told
+
+
 def test_a_folder_that_is_no_export_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"found no fgkd\.json"):
         load(tmp_path)
