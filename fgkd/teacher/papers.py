@@ -62,10 +62,12 @@ def origin_of(spec: BackboneSpec, folder: Path | None) -> Origin | None:
 def origin_problems(name: str, origin: Origin, data: ImageData) -> list[str]:
     """Why a classifier of the right size is of another data set, by its class names.
 
-    Names settle it, whatever the data set is called where it was trained; but plain numbers are no evidence.
+    Names settle it, whatever the data set is called where it was trained; but plain numbers are no evidence, so that
+    the data set's name, or the revision of its images, has to be the same too.
     """
-    same = origin.class_names == data.class_names
-    if same and (origin.dataset == data.name or not all(name.isdigit() for name in data.class_names)):
+    told = not all(name.isdigit() for name in data.class_names) or origin.dataset == data.name
+    same_images = origin.revision is not None and origin.revision == data.revision
+    if origin.class_names == data.class_names and (told or same_images):
         return []
     theirs, ours = (f"{', '.join(names[:3])}, ..." for names in (origin.class_names, data.class_names))
     return [

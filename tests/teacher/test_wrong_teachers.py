@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
+from fgkd.data import ImageData
+from fgkd.data.split import as_split
+from fgkd.models.origin import Origin
+from fgkd.teacher.papers import origin_problems
 from tests.teacher.desk import TRAINED, Desk, weights
 
 
@@ -60,6 +65,17 @@ def test_a_teacher_of_another_data_set_with_as_many_classes_is_refused(desk: Des
     (teacher,) = (record for record in desk.records if record.spec.role == "teacher")
     assert teacher.metric("top1", "holdout_last") == trained.metric("top1", "holdout_last")
     assert teacher.student.weights_hash == trained.student.weights_hash
+
+
+def test_classes_that_are_numbers_are_believed_on_the_same_images() -> None:
+    """An export names no folders, so that the data set's name is seldom the one that it has here."""
+    nothing = [as_split(name, []) for name in ("train", "holdout", "test")]
+    data = ImageData("table:/home/me/birds.csv?images=/srv", "default", ("0", "1"), *nothing, "3f2a9c51d0be", {})
+    origin = Origin("table:birds.csv", ("0", "1"), revision="3f2a9c51d0be")
+    assert origin_problems("net", origin, data) == []
+    for other in ({"revision": "000000000000"}, {"revision": None}, {"class_names": ("0", "2")}):
+        (problem,) = origin_problems("net", replace(origin, **other), data)
+        assert "its weights were trained on table:birds.csv" in problem
 
 
 def test_a_teacher_below_the_stated_gate_teaches_nobody(desk: Desk, pets: Path) -> None:
