@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ from fgkd.errors import UserError
 from fgkd.report.text import csv_text, one_line
 
 if TYPE_CHECKING:
-    from fgkd.export import Prediction, Student
+    from fgkd.export import Student
 
 BATCH = 32  # pictures that go through the network together
 HEADER = ("file", "class", "probability")
 
-Labelled = tuple[Path, "Prediction"]
+Labelled = tuple[str, list[tuple[str, float]]]  # a picture, and its most probable classes
 
 
 def predict(args: Namespace) -> int:
@@ -34,9 +35,9 @@ def predict(args: Namespace) -> int:
     amiss: list[str] = []
     files = list(dict.fromkeys(_files(args.pictures, amiss)))
     with bar("pictures", len(files)) as advance:
-        labelled = []
+        labelled: list[Labelled] = []
         for some in (files[start : start + BATCH] for start in range(0, len(files), BATCH)):
-            labelled += _labelled(student, some, amiss)
+            labelled += _labelled(student, some, args.top, amiss)
             advance(len(some))
     _show(labelled, args)
     for line in amiss:
@@ -55,8 +56,11 @@ def _files(pictures: Sequence[Path], amiss: list[str]) -> Iterator[Path]:
         yield from found
 
 
-def _labelled(student: Student, files: Sequence[Path], amiss: list[str]) -> list[Labelled]:
-    """What the files show, without those that cannot be read, which are added to what is amiss."""
+def _labelled(student: Student, files: Sequence[Path], top: int, amiss: list[str]) -> list[Labelled]:
+    """What the files show, without those that cannot be read, which are added to what is amiss.
+
+    Of a million pictures, the scores of all classes would not fit in memory.
+    """
     import torch
 
     seen = {}
@@ -65,15 +69,15 @@ def _labelled(student: Student, files: Sequence[Path], amiss: list[str]) -> list
             seen[path] = student.transform(path)
         except UserError as error:
             amiss.append(str(error))
-    return list(zip(seen, student.classify(torch.stack([*seen.values()])), strict=True)) if seen else []
+    found = student.classify(torch.stack([*seen.values()])) if seen else []
+    return [(str(path), list(islice(one.scores.items(), top))) for path, one in zip(seen, found, strict=True)]
 
 
 def _show(labelled: Sequence[Labelled], args: Namespace) -> None:
-    best = [(str(path), list(found.scores.items())[: args.top]) for path, found in labelled]
-    rows = [(path, name, share) for path, classes in best for name, share in classes]
+    rows = [(path, name, share) for path, classes in labelled for name, share in classes]
     if args.json:
         named = lambda classes: [{"class": name, "probability": share} for name, share in classes]
-        print_json([{"file": path, "classes": named(classes)} for path, classes in best])
+        print_json([{"file": path, "classes": named(classes)} for path, classes in labelled])
     elif args.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(HEADER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import weakref
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from fgkd.cli.main import main
 from fgkd.cli.print import next_step
-from fgkd.export import Student
+from fgkd.export import Prediction, Student
 from fgkd.models import InputSpec
 from fgkd.spec import ViewSpec
 
@@ -116,6 +117,22 @@ def test_pictures_go_through_the_network_together(
     assert main(["predict", "small", str(pictures / "b"), "--json"]) == 0
     assert network.batches == [32, 2]
     assert len(json.loads(capsys.readouterr().out)) == 34
+
+
+@pytest.mark.usefixtures("network")
+def test_what_is_not_printed_is_forgotten_as_batches_come(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classify, made, alive = Student.classify, [], []
+
+    def noted(student: Student, image: Tensor) -> list[Prediction]:
+        found = classify(student, image)
+        made.extend(map(weakref.ref, found))
+        return found
+
+    monkeypatch.setattr(Student, "classify", noted)
+    monkeypatch.setattr("fgkd.cli.predict._show", lambda *args: alive.extend(one for one in made if one() is not None))
+    assert main(["predict", "small", str(pictures)]) == 0
+    assert len(made) == 2
+    assert alive == []
 
 
 @pytest.mark.usefixtures("network")
