@@ -209,7 +209,7 @@ def _teacher(commands: Any) -> None:
 
 
 def _export(commands: Any) -> None:
-    text = "write a recorded run as a folder that timm loads (ONNX where a method keeps layers of its own)"
+    text = "write a recorded run as a folder that timm loads (ONNX where timm lacks its layers)"
     command = flags.command(commands, "export", "fgkd.cli.export:export", text)
     command.add_argument("run_id", metavar="RUN_ID", help=flags.RUN)
     command.add_argument("--to", type=Path, required=True, metavar="DIR", help="new, empty, or an earlier export")

@@ -26,5 +26,6 @@ class WeightsAtHand:
         if not isinstance(run_id, str) or run_id not in self.store:
             return False
         record = find_record(self.records, run_id)
-        told, found = record and record.data.revision, self.store.facts(run_id).get("revision")
+        told = record.data.revision if record is not None and record.data is not None else None
+        found = self.store.facts(run_id).get("revision")
         return told is None or found is None or told == found
