@@ -20,10 +20,8 @@ SUITES = sorted(path.parent for path in (ROOT / "results").glob("*/records"))
 
 UNDER_WAY = {
     "cub50",
-    "cub50_fsp",
     "cub50_pretrained",
     "grocery_store",
-    "grocery_store_fsp",
     "stanford_cars_train_clipped",
     "stanford_cars_train_long",
 }  # many hours of runs, recorded as they come
@@ -71,6 +69,7 @@ def test_every_run_of_the_suite_is_recorded_and_came_from_clean_code(folder: Pat
 
 
 def test_the_references_cover_every_student_and_seed(folder: Path) -> None:
+    """Wherever the suite has them run; it may give single methods seeds of their own."""
     if folder.name in searches(suite.name for suite in SUITES):
         pytest.skip("a search for recipes has its own references")
     records, _ = read_records(folder / "records")
@@ -79,10 +78,14 @@ def test_the_references_cover_every_student_and_seed(folder: Path) -> None:
         for r in records
         if r.spec.role == "student"
     }
+    runs = load_suite(folder.name).runs()
     for method in ("scratch", "kd"):
+        planned = {
+            (run.feed.dataset, run.student, run.seed, run.feed.data_seed) for run in runs if run.method.label == method
+        }
         covered = {
             (r.spec.feed.dataset, r.spec.student, r.spec.seed, r.spec.feed.data_seed)
             for r in records
             if r.spec.method.label == method
         }
-        assert covered == cells
+        assert cells & planned <= covered
