@@ -112,6 +112,7 @@ def test_splits_inside_the_classes_are_not_joined(tmp_path, write_picture):
         ("folder:~nobody-of-this-name/birds", "no home folder is known for ~nobody-of-this-name"),
         ("folder:~nobody-of-this-name/birds?test_share=0.2", "no home folder is known for ~nobody-of-this-name"),
         (f"table:{'t' * 200}.csv?label_column={'x' * 100}", "does not exist"),
+        (f"folder:{'f' * 300}", "does not exist"),
         ("folder:t.csv", r"t\.csv: expected a folder, found a file; a list of images is named table:FILE"),
     ],
 )
