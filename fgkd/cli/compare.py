@@ -98,12 +98,8 @@ def _settings(found: Versus) -> list[tuple[str, str, str]]:
     specs = found.first.spec, found.second.spec
     first, second = map(_facts, specs)
     rows = [(title, value, "the same" if second[title] == value else second[title]) for title, value in first.items()]
-    told = {*_TOLD, "method.parts"} if all(spec.method.label == _parts(spec) for spec in specs) else _TOLD
-    return rows + [row for row in settings_apart(*specs) if row[0] not in told]
-
-
-def _parts(spec: RunSpec) -> str:
-    return "+".join(part.name for part in spec.method.parts)
+    named_so = ("method.parts", first["method"], second["method"])  # labels that are the sums themselves
+    return rows + [row for row in settings_apart(*specs) if row[0] not in _TOLD and row != named_so]
 
 
 def _facts(spec: RunSpec) -> dict[str, str]:

@@ -133,6 +133,13 @@ def test_settings_of_one_run_alone_are_told_as_such():
     assert apart["method.parts"] == ("scratch", "kd+crd")
 
 
+def test_settings_that_are_mappings_are_told_where_one_run_alone_has_them():
+    plain = run_spec("kd")
+    student = plain.student.model_copy(update={"kwargs": {"act_args": {"inplace": True}}})
+    second = plain.model_copy(update={"student": student})
+    assert settings_apart(plain, second) == [("student.kwargs.act_args", "none", "given")]
+
+
 def test_the_command_lists_the_settings_that_differ(results, capsys):
     first = pair()[0]
     hot = record(run_spec("kd", seed=1, precision="bf16"), data=first.data, predictions=first.predictions)
